@@ -1,0 +1,90 @@
+//! The product in native tests: answers prepared in order, each for the request that it expects.
+//! So a whole operation (find, create, confirm) is tested without a host.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+use super::failure::Transport;
+use super::{Response, Wire};
+
+thread_local! {
+    static PREPARED: RefCell<VecDeque<Prepared>> = const { RefCell::new(VecDeque::new()) };
+    static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Prepared {
+    request: String,
+    answer: Result<Response, Transport>,
+}
+
+/// A request as the product would have received it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// `POST http://stripe/v1/payment_intents?limit=1`
+    pub request: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("the body is JSON")
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// The next request must be `METHOD http://upstream/path?query`; it is answered with JSON.
+pub fn answer(request: &str, status: u16, body: Value) {
+    answer_with(request, status, &[], &body.to_string());
+}
+
+pub fn answer_with(request: &str, status: u16, headers: &[(&str, &str)], body: &str) {
+    let headers = headers.iter().map(|(n, v)| (n.to_lowercase(), (*v).to_owned())).collect();
+    prepare(request, Ok(Response::new(status, headers, body.as_bytes().to_vec())));
+}
+
+/// The connection is cut after the request was sent.
+pub fn cut(request: &str) {
+    prepare(request, Err(Transport::Cut("connection reset".into())));
+}
+
+/// Nobody listens.
+pub fn refuse(request: &str) {
+    prepare(request, Err(Transport::NotSent("connection refused".into())));
+}
+
+/// What was sent so far; and every prepared answer must have been used.
+pub fn finish() -> Vec<Seen> {
+    PREPARED.with_borrow_mut(|prepared| {
+        let left: Vec<String> = prepared.drain(..).map(|prepared| prepared.request).collect();
+        assert!(left.is_empty(), "never requested: {left:#?}");
+    });
+    SEEN.take()
+}
+
+fn prepare(request: &str, answer: Result<Response, Transport>) {
+    PREPARED.with_borrow_mut(|prepared| {
+        prepared.push_back(Prepared { request: request.to_owned(), answer });
+    });
+}
+
+pub(super) fn exchange(wire: &Wire) -> Result<Response, Transport> {
+    let request = format!("{} http://{}{}", wire.method, wire.authority, wire.path);
+    SEEN.with_borrow_mut(|seen| {
+        seen.push(Seen {
+            request: request.clone(),
+            headers: wire.headers.to_vec(),
+            body: String::from_utf8_lossy(wire.body).into_owned(),
+        });
+    });
+    let prepared = PREPARED.with_borrow_mut(VecDeque::pop_front);
+    let Some(prepared) = prepared else { panic!("no answer is prepared for {request}") };
+    assert_eq!(request, prepared.request, "another request was expected");
+    prepared.answer
+}

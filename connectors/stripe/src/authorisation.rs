@@ -1,0 +1,193 @@
+//! Authorising, and giving up what was authorised: payment intents with manual capture.
+
+use crossdock_sdk::canonical::common::{CancelReason, PaymentMethod};
+use crossdock_sdk::canonical::payments::NextAction;
+use crossdock_sdk::form::Form;
+use crossdock_sdk::{Call, Fault, Handle, Identity, Refusal, config, time};
+
+use crate::client::{self, Answer, get, intent_path, post};
+use crate::currency::to_stripe;
+use crate::exports::crossdock::payment::authorisation::{
+    AuthoriseInput, AuthoriseOutcome, AuthoriseOutput, Guest, VoidAuthorisationInput,
+    VoidAuthorisationOutcome, VoidAuthorisationOutput,
+};
+use crate::exports::crossdock::payment::authorisation_probe::{self as probe, AuthoriseState};
+use crate::map::{self, ORDER_ID, PAYMENT_ID, REFERENCE, SYSTEM};
+use crate::objects::{ApiError, List, PaymentIntent};
+use crate::{Config, Connector};
+
+/// How far our clock and Stripe's may differ.
+const SKEW_S: i64 = 300;
+
+impl Guest for Connector {
+    fn authorise(call: Call, input: AuthoriseInput) -> Result<AuthoriseOutput, Fault> {
+        let config: Config = config::get()?;
+        let answer: Answer<PaymentIntent> = post("/v1/payment_intents", &call, &form(&input)?);
+        match answer? {
+            Ok(intent) => Ok(output(&intent, &config.company)),
+            // The card was refused; Stripe keeps the intent and sends it along.
+            Err(ApiError { payment_intent: Some(intent), code, decline_code, message, .. }) => {
+                let error = ApiError { code, decline_code, message, ..ApiError::default() };
+                Ok(AuthoriseOutput {
+                    outcome: AuthoriseOutcome::Declined(refusal(&error)),
+                    payment: map::payment(&intent, &config.company, None),
+                })
+            }
+            Err(error) => Err(client::refused(&error)),
+        }
+    }
+
+    fn void_authorisation(
+        call: Call,
+        input: VoidAuthorisationInput,
+    ) -> Result<VoidAuthorisationOutput, Fault> {
+        let config: Config = config::get()?;
+        let answer = |outcome, intent: Option<&PaymentIntent>| {
+            let payment = intent.map(|intent| map::payment(intent, &config.company, None));
+            Ok(VoidAuthorisationOutput { outcome, payment })
+        };
+        let Some(intent) = find(&input.payment)? else {
+            return answer(VoidAuthorisationOutcome::Unknown, None);
+        };
+        match intent.status.as_str() {
+            "canceled" => return answer(VoidAuthorisationOutcome::Voided, Some(&intent)),
+            "succeeded" => return answer(VoidAuthorisationOutcome::TooLate, Some(&intent)),
+            _ => {}
+        }
+        let form = Form::new()
+            .add_some("cancellation_reason", input.reason.as_ref().map(cancellation_reason))
+            .add("expand[]", "latest_charge");
+        match post::<PaymentIntent>(&intent_path(&intent.id, "cancel"), &call, &form)? {
+            Ok(intent) => answer(VoidAuthorisationOutcome::Voided, Some(&intent)),
+            Err(error) if error.code.as_deref() == Some("payment_intent_unexpected_state") => {
+                let intent = client::payment_intent(&intent.id)?;
+                match intent.status.as_str() {
+                    "canceled" => answer(VoidAuthorisationOutcome::Voided, Some(&intent)),
+                    _ => answer(VoidAuthorisationOutcome::TooLate, Some(&intent)),
+                }
+            }
+            Err(error) => Err(client::refused(&error)),
+        }
+    }
+}
+
+impl probe::Guest for Connector {
+    /// By the list of intents created since, which shows a new one at once; the search does not.
+    fn probe_authorise(call: Call, input: AuthoriseInput) -> Result<AuthoriseState, Fault> {
+        let config: Config = config::get()?;
+        let since = time::parse(&call.started_at).unwrap_or_default() - SKEW_S;
+        let since = since.to_string();
+        let mut query = vec![("created[gte]", since.as_str()), ("expand[]", "data.latest_charge")];
+        if let Some(customer) = &input.token.payer {
+            query.push(("customer", customer));
+        }
+        let intents =
+            client::list_all("/v1/payment_intents", &query, |intent: &PaymentIntent| &intent.id)?;
+        let ours = |intent: &&PaymentIntent| intent.metadata.get(PAYMENT_ID) == Some(&input.id);
+        Ok(match intents.iter().find(ours) {
+            Some(intent) => AuthoriseState::Applied(output(intent, &config.company)),
+            None => AuthoriseState::Absent,
+        })
+    }
+}
+
+fn form(input: &AuthoriseInput) -> Result<Form, Fault> {
+    let debit = match input.amount.currency.as_str() {
+        "EUR" => "sepa_debit",
+        "GBP" => "bacs_debit",
+        _ => "us_bank_account",
+    };
+    // Debits are taken at once: no bank keeps an amount of an account for us.
+    let (kind, capture) = match input.token.method {
+        PaymentMethod::DirectDebit => (debit, "automatic"),
+        _ => ("card", "manual"),
+    };
+    let mut form = Form::new()
+        .add("amount", to_stripe(&input.amount)?.to_string())
+        .add("currency", input.amount.currency.to_lowercase())
+        .add("capture_method", capture)
+        .add("payment_method_types[]", kind)
+        .add("payment_method", &input.token.value)
+        .add_some("customer", input.token.payer.as_ref())
+        .add("confirm", "true")
+        .add_some("description", input.order.as_ref())
+        .add(format!("metadata[{PAYMENT_ID}]"), &input.id)
+        .add_some(format!("metadata[{ORDER_ID}]"), input.order.as_ref())
+        .add(format!("metadata[{REFERENCE}]"), &input.id)
+        .add("expand[]", "latest_charge");
+    form = match &input.return_url {
+        Some(url) => form.add("return_url", url),
+        None => form.add("off_session", "true"),
+    };
+    if input.several_captures && kind == "card" {
+        form = form.add("payment_method_options[card][request_multicapture]", "if_available");
+    }
+    Ok(form)
+}
+
+fn output(intent: &PaymentIntent, company: &str) -> AuthoriseOutput {
+    let outcome = match intent.status.as_str() {
+        "requires_capture" | "succeeded" => AuthoriseOutcome::Authorised,
+        "requires_action" => AuthoriseOutcome::RequiresAction(next_action(intent)),
+        "processing" | "requires_confirmation" => AuthoriseOutcome::Pending(Handle {
+            id: intent.id.clone(),
+            after_ms: None,
+            note: Some("the bank is at it".into()),
+        }),
+        "canceled" => AuthoriseOutcome::Declined(Refusal {
+            code: "canceled".into(),
+            message: "the payment was given up".into(),
+            lines: Vec::new(),
+        }),
+        _ => AuthoriseOutcome::Declined(refusal(
+            &intent.last_payment_error.clone().unwrap_or_default(),
+        )),
+    };
+    AuthoriseOutput { outcome, payment: map::payment(intent, company, None) }
+}
+
+fn next_action(intent: &PaymentIntent) -> NextAction {
+    let action = intent.next_action.as_ref();
+    NextAction {
+        kind: action.map_or_else(|| "unknown".into(), |action| action.kind.clone()),
+        url: action.and_then(|action| action.redirect_to_url.as_ref()?.url.clone()),
+    }
+}
+
+/// A refusal by the bank, by the reason that Stripe gives.
+pub fn refusal(error: &ApiError) -> Refusal {
+    let code = error.decline_code.as_deref().or(error.code.as_deref()).unwrap_or("declined");
+    Refusal {
+        code: code.replace('_', "-"),
+        message: error.message.clone().unwrap_or_else(|| "the card was declined".into()),
+        lines: Vec::new(),
+    }
+}
+
+/// The intent of a payment: by its number at Stripe, else by the canonical id in its metadata.
+pub fn find(payment: &Identity) -> Result<Option<PaymentIntent>, Fault> {
+    if let Some(id) = payment.id_in(SYSTEM, "payment") {
+        return match client::payment_intent(id) {
+            Ok(intent) => Ok(Some(intent)),
+            Err(fault) if fault.status == Some(404) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+    }
+    // A quote in an id would end the search term.
+    let wanted = payment.id.replace(['\\', '\''], "");
+    let term = format!("metadata['{PAYMENT_ID}']:'{wanted}'");
+    let found: List<PaymentIntent> = get("/v1/payment_intents/search", &[("query", &term)])?;
+    let ours = |intent: &PaymentIntent| intent.metadata.get(PAYMENT_ID) == Some(&payment.id);
+    match found.data.into_iter().find(ours) {
+        Some(intent) => client::payment_intent(&intent.id).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn cancellation_reason(reason: &CancelReason) -> &'static str {
+    match reason {
+        CancelReason::CustomerRequest => "requested_by_customer",
+        CancelReason::Mistake => "duplicate",
+        _ => "abandoned",
+    }
+}

@@ -1,0 +1,217 @@
+//! Capturing, in one part or several, and giving back.
+
+use crossdock_sdk::canonical::common::CancelReason;
+use crossdock_sdk::canonical::payments::Payment;
+use crossdock_sdk::form::Form;
+use crossdock_sdk::{Call, Fault, Handle, Money, Refusal, config};
+
+use crate::authorisation::{find, refusal};
+use crate::client::{self, intent_path, list_all, post};
+use crate::currency::{from_stripe, to_stripe};
+use crate::exports::crossdock::payment::capturing::{
+    CaptureInput, CaptureOutcome, CaptureOutput, Guest, RefundInput, RefundOutcome, RefundOutput,
+};
+use crate::exports::crossdock::payment::capturing_probe::{
+    self as probe, CaptureState, RefundState,
+};
+use crate::map::{self, CREDIT_NOTE_ID, Capture, ORDER_ID, PAYMENT_ID, REFERENCE, REFUND_ID};
+use crate::objects::{PaymentIntent, Refund};
+use crate::{Config, Connector};
+
+impl Guest for Connector {
+    fn capture(call: Call, input: CaptureInput) -> Result<CaptureOutput, Fault> {
+        let config: Config = config::get()?;
+        let minor = to_stripe(&input.amount)?;
+        let Some(intent) = find(&input.payment)? else {
+            return Ok(nothing(CaptureOutcome::Unknown, &input.amount, None));
+        };
+        let capture = of_call(&call, &input, minor);
+        if let Some(done) = captured(&intent, &capture, &config) {
+            return Ok(done);
+        }
+        let mut form = Form::new()
+            .add("amount_to_capture", minor.to_string())
+            .add(format!("metadata[{}]", capture.name), capture.value())
+            .add(
+                format!("metadata[{REFERENCE}]"),
+                input.invoice.as_ref().unwrap_or(&input.payment.id),
+            )
+            .add("expand[]", "latest_charge");
+        if !input.last && map::payment(&intent, "", None).several_captures {
+            form = form.add("final_capture", "false");
+        }
+        let error = match post::<PaymentIntent>(&intent_path(&intent.id, "capture"), &call, &form)?
+        {
+            Ok(intent) => return Ok(done(&intent, minor, &config)),
+            Err(error) => error,
+        };
+        let now = client::payment_intent(&intent.id)?;
+        let payment = Some(map::payment(&now, &config.company, None));
+        let outcome = match error.code.as_deref() {
+            Some("amount_too_large") => CaptureOutcome::TooMuch,
+            Some("charge_expired_for_capture") => CaptureOutcome::Declined(refusal(&error)),
+            Some("payment_intent_unexpected_state") => match now.status.as_str() {
+                "succeeded" => CaptureOutcome::TooMuch,
+                _ => CaptureOutcome::Declined(refusal(&error)),
+            },
+            _ if error.kind == "card_error" => CaptureOutcome::Declined(refusal(&error)),
+            _ => return Err(client::refused(&error)),
+        };
+        Ok(nothing(outcome, &input.amount, payment))
+    }
+
+    fn refund(call: Call, input: RefundInput) -> Result<RefundOutput, Fault> {
+        let config: Config = config::get()?;
+        let minor = to_stripe(&input.amount)?;
+        let Some(intent) = find(&input.payment)? else {
+            return Ok(RefundOutput {
+                outcome: RefundOutcome::Unknown,
+                refund: None,
+                payment: None,
+            });
+        };
+        let payment = map::payment(&intent, &config.company, None);
+        let id = refund_id(&call, &input);
+        if let Some(refund) = find_refund(&intent.id, id)? {
+            return Ok(given_back(&refund, &payment, &config));
+        }
+        let too_much = |payment| RefundOutput {
+            outcome: RefundOutcome::TooMuch,
+            refund: None,
+            payment: Some(payment),
+        };
+        let refunded = intent.charge().map_or(0, |charge| charge.amount_refunded);
+        if minor > intent.amount_received - refunded {
+            return Ok(too_much(payment));
+        }
+        let form = Form::new()
+            .add("payment_intent", &intent.id)
+            .add("amount", minor.to_string())
+            .add_some("reason", input.reason.as_ref().and_then(reason))
+            .add(format!("metadata[{REFUND_ID}]"), id)
+            .add(format!("metadata[{REFERENCE}]"), id)
+            .add(format!("metadata[{PAYMENT_ID}]"), &payment.id)
+            .add_some(format!("metadata[{ORDER_ID}]"), payment.order.as_ref())
+            .add_some(format!("metadata[{CREDIT_NOTE_ID}]"), input.credit_note.as_ref());
+        match post::<Refund>("/v1/refunds", &call, &form)? {
+            Ok(refund) => {
+                let now = client::payment_intent(&intent.id)?;
+                let payment = map::payment(&now, &config.company, None);
+                Ok(given_back(&refund, &payment, &config))
+            }
+            Err(error) if error.code.as_deref() == Some("charge_already_refunded") => {
+                Ok(too_much(payment))
+            }
+            Err(error) if error.kind == "card_error" => Ok(RefundOutput {
+                outcome: RefundOutcome::Declined(refusal(&error)),
+                refund: None,
+                payment: Some(payment),
+            }),
+            Err(error) => Err(client::refused(&error)),
+        }
+    }
+}
+
+impl probe::Guest for Connector {
+    fn probe_capture(call: Call, input: CaptureInput) -> Result<CaptureState, Fault> {
+        let config: Config = config::get()?;
+        let capture = of_call(&call, &input, to_stripe(&input.amount)?);
+        let Some(intent) = find(&input.payment)? else { return Ok(CaptureState::Absent) };
+        Ok(match captured(&intent, &capture, &config) {
+            Some(done) => CaptureState::Applied(done),
+            None if intent.status == "processing" => CaptureState::Pending,
+            None => CaptureState::Absent,
+        })
+    }
+
+    fn probe_refund(call: Call, input: RefundInput) -> Result<RefundState, Fault> {
+        let config: Config = config::get()?;
+        let Some(intent) = find(&input.payment)? else { return Ok(RefundState::Absent) };
+        let payment = map::payment(&intent, &config.company, None);
+        Ok(match find_refund(&intent.id, refund_id(&call, &input))? {
+            Some(refund) => RefundState::Applied(given_back(&refund, &payment, &config)),
+            None => RefundState::Absent,
+        })
+    }
+}
+
+fn of_call(call: &Call, input: &CaptureInput, minor: i64) -> Capture {
+    Capture::new(input.invoice.as_deref(), &call.key, minor, &call.started_at)
+}
+
+/// Whether this capture is there already: by its entry in the metadata, or because the channel or
+/// the kind of payment took all of the money at once and nothing is left to capture.
+fn captured(intent: &PaymentIntent, capture: &Capture, config: &Config) -> Option<CaptureOutput> {
+    let captures = map::captures(&intent.metadata);
+    if let Some(known) = captures.iter().find(|known| known.name == capture.name) {
+        return Some(done(intent, known.minor, config));
+    }
+    let at_once = intent.status == "succeeded" && captures.is_empty();
+    (at_once && capture.minor <= intent.amount_received)
+        .then(|| done(intent, capture.minor, config))
+}
+
+fn done(intent: &PaymentIntent, minor: i64, config: &Config) -> CaptureOutput {
+    let outcome = match intent.status.as_str() {
+        "processing" => CaptureOutcome::Pending(Handle {
+            id: intent.id.clone(),
+            after_ms: None,
+            note: Some("the bank is at it".into()),
+        }),
+        _ => CaptureOutcome::Captured,
+    };
+    CaptureOutput {
+        outcome,
+        payment: Some(map::payment(intent, &config.company, None)),
+        amount: from_stripe(minor, &intent.currency),
+    }
+}
+
+fn nothing(outcome: CaptureOutcome, asked: &Money, payment: Option<Payment>) -> CaptureOutput {
+    CaptureOutput {
+        outcome,
+        payment,
+        amount: Money { amount: "0".into(), currency: asked.currency.clone() },
+    }
+}
+
+fn refund_id<'a>(call: &'a Call, input: &'a RefundInput) -> &'a str {
+    input.id.as_deref().unwrap_or(&call.key)
+}
+
+fn find_refund(intent: &str, id: &str) -> Result<Option<Refund>, Fault> {
+    let refunds =
+        list_all("/v1/refunds", &[("payment_intent", intent)], |refund: &Refund| &refund.id)?;
+    let ours = |refund: &Refund| refund.metadata.get(REFUND_ID).is_some_and(|known| known == id);
+    Ok(refunds.into_iter().find(ours))
+}
+
+fn given_back(refund: &Refund, payment: &Payment, config: &Config) -> RefundOutput {
+    let outcome = match refund.status.as_deref() {
+        Some("failed" | "canceled") => RefundOutcome::Declined(Refusal {
+            code: "refund-failed".into(),
+            message: "the bank did not take the refund".into(),
+            lines: Vec::new(),
+        }),
+        Some("requires_action") => RefundOutcome::Pending(Handle {
+            id: refund.id.clone(),
+            after_ms: None,
+            note: Some("the customer must do something".into()),
+        }),
+        _ => RefundOutcome::Refunded,
+    };
+    let refund = match outcome {
+        RefundOutcome::Declined(_) => None,
+        _ => Some(map::refund(refund, &config.company, payment)),
+    };
+    RefundOutput { outcome, refund, payment: Some(payment.clone()) }
+}
+
+/// Stripe knows three reasons.
+fn reason(reason: &CancelReason) -> Option<&'static str> {
+    match reason {
+        CancelReason::CustomerRequest | CancelReason::Returned => Some("requested_by_customer"),
+        CancelReason::Mistake => Some("duplicate"),
+        _ => None,
+    }
+}

@@ -1,0 +1,202 @@
+//! Stripe's objects, with the fields that are used here, as the API reference names them.
+
+use std::collections::BTreeMap;
+
+use crossdock_sdk::serde_json::Value;
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PaymentIntent {
+    pub id: String,
+    pub amount: i64,
+    #[serde(default)]
+    pub amount_capturable: i64,
+    #[serde(default)]
+    pub amount_received: i64,
+    pub currency: String,
+    pub status: String,
+    pub created: i64,
+    #[serde(default)]
+    pub canceled_at: Option<i64>,
+    #[serde(default)]
+    pub cancellation_reason: Option<String>,
+    #[serde(default)]
+    pub latest_charge: Option<Expandable<Charge>>,
+    #[serde(default)]
+    pub last_payment_error: Option<ApiError>,
+    #[serde(default)]
+    pub next_action: Option<NextAction>,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    pub payment_method_types: Vec<String>,
+}
+
+impl PaymentIntent {
+    /// The charge, where it was asked for with `expand[]=latest_charge`.
+    pub fn charge(&self) -> Option<&Charge> {
+        self.latest_charge.as_ref().and_then(Expandable::object)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Charge {
+    #[serde(default)]
+    pub amount_refunded: i64,
+    #[serde(default)]
+    pub payment_intent: Option<String>,
+    #[serde(default)]
+    pub payment_method_details: Option<PaymentMethodDetails>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PaymentMethodDetails {
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub card: Option<CardDetails>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct CardDetails {
+    #[serde(default)]
+    pub capture_before: Option<i64>,
+    #[serde(default)]
+    pub multicapture: Option<Multicapture>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Multicapture {
+    pub status: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NextAction {
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(default)]
+    pub redirect_to_url: Option<Redirect>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Redirect {
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Refund {
+    pub id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub created: i64,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub payment_intent: Option<String>,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Payout {
+    pub id: String,
+    pub currency: String,
+    pub status: String,
+    pub created: i64,
+    pub arrival_date: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct BalanceTransaction {
+    pub id: String,
+    pub amount: i64,
+    pub fee: i64,
+    pub net: i64,
+    pub currency: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub created: i64,
+    /// The charge, refund, dispute or payout behind it.
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    pub exchange_rate: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Dispute {
+    pub id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub created: i64,
+    pub reason: String,
+    pub status: String,
+    #[serde(default)]
+    pub payment_intent: Option<String>,
+    #[serde(default)]
+    pub evidence_details: Option<EvidenceDetails>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct EvidenceDetails {
+    #[serde(default)]
+    pub due_by: Option<i64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Event {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub created: i64,
+    pub data: EventData,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct EventData {
+    pub object: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct List<T> {
+    pub data: Vec<T>,
+    #[serde(default)]
+    pub has_more: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ErrorBody {
+    pub error: ApiError,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ApiError {
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    pub decline_code: Option<String>,
+    #[serde(default)]
+    pub message: Option<String>,
+    #[serde(default)]
+    pub payment_intent: Option<Box<PaymentIntent>>,
+}
+
+/// An id, or with `expand[]` the object itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Expandable<T> {
+    Id(#[expect(dead_code, reason = "it only says that there is no object")] String),
+    Object(Box<T>),
+}
+
+impl<T> Expandable<T> {
+    pub fn object(&self) -> Option<&T> {
+        match self {
+            Expandable::Id(_) => None,
+            Expandable::Object(object) => Some(object),
+        }
+    }
+}

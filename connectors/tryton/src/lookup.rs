@@ -1,0 +1,164 @@
+//! Tryton's own ids of what the contracts name by code: parties, products, units, currencies, terms
+//! of payment, accounts.
+
+use std::collections::BTreeMap;
+
+use crossdock_sdk::Fault;
+use crossdock_sdk::canonical::common::{Address, Party};
+use crossdock_sdk::canonical::id_in;
+use serde_json::{Value, json};
+
+use crate::client::Tryton;
+use crate::value::Record;
+use crate::{SYSTEM, canonical_unit};
+
+pub const PARTY_FIELDS: [&str; 6] = [
+    "code",
+    "name",
+    "addresses.invoice",
+    "addresses.delivery",
+    "addresses.active",
+    "customer_payment_term",
+];
+
+/// A record that must exist: without it the connector's configuration is wrong.
+fn needed(found: Option<Record>, what: &str, name: &str) -> Result<i64, Fault> {
+    found.map(|record| record.id()).ok_or_else(|| {
+        Fault::never(
+            "not-in-tryton",
+            format!("Tryton has no {what} `{name}`; see the connector's config"),
+        )
+    })
+}
+
+impl Tryton {
+    pub fn party(&self, code: &str, fields: &[&str]) -> Result<Option<Record>, Fault> {
+        self.find("party.party", json!([["code", "=", code]]), fields)
+    }
+
+    /// By Tryton's own number where it is known, else by customer number.
+    pub fn party_of(&self, party: &Party) -> Result<Option<Record>, Fault> {
+        if let Some(id) =
+            id_in(&party.references, SYSTEM, "customer").and_then(|id| id.parse().ok())
+        {
+            return self.read("party.party", id, &PARTY_FIELDS);
+        }
+        match party.customer.as_ref().or(self.config.guest.as_ref()) {
+            Some(code) => self.party(code, &PARTY_FIELDS),
+            None => Ok(None),
+        }
+    }
+
+    /// The party's address as it is written here, created where the party has none such.
+    pub fn address(&self, party: &Record, address: &Address) -> Result<i64, Fault> {
+        let street = address.lines.join("\n");
+        let country = self.country(&address.country)?;
+        let known = self.search(
+            "party.address",
+            json!([
+                ["party", "=", party.id()],
+                ["street", "=", street],
+                ["postal_code", "=", address.postal_code],
+                ["city", "=", address.city],
+                ["country", "=", country],
+            ]),
+            json!([["id", "ASC"]]),
+            1,
+            &["id"],
+        )?;
+        if let Some(known) = known.first() {
+            return Ok(known.id());
+        }
+        let values = json!({
+            "party": party.id(), "street": street, "postal_code": address.postal_code,
+            "city": address.city, "country": country, "delivery": true, "invoice": true,
+        });
+        match self.create("party.address", &values, &["id"])? {
+            Ok(created) => Ok(created.id()),
+            Err(refused) => Err(Fault::never("address-refused", refused.message)),
+        }
+    }
+
+    /// The address for a use (`invoice`, `delivery`), else the first that there is.
+    pub fn default_address(&self, party: &Record, usage: &str) -> Result<i64, Fault> {
+        let addresses = party.records("addresses");
+        let usable = addresses.iter().find(|address| address.flag(usage)).or(addresses.first());
+        usable.map(Record::id).ok_or_else(|| {
+            Fault::never("no-address", format!("party {} has no address in Tryton", party.id()))
+        })
+    }
+
+    fn country(&self, code: &str) -> Result<Option<i64>, Fault> {
+        let found = self.find("country.country", json!([["code", "=", code]]), &["id"])?;
+        Ok(found.map(|country| country.id()))
+    }
+
+    pub fn currency(&self, code: &str) -> Result<i64, Fault> {
+        let found = self.find("currency.currency", json!([["code", "=", code]]), &["id"])?;
+        needed(found, "currency", code)
+    }
+
+    /// Products by code; those that Tryton does not know are missing.
+    pub fn products(
+        &self,
+        codes: &[&str],
+        fields: &[&str],
+    ) -> Result<BTreeMap<String, Record>, Fault> {
+        let limit = u32::try_from(codes.len()).unwrap_or(u32::MAX);
+        let domain = json!([["code", "in", codes]]);
+        let found =
+            self.search("product.product", domain, json!([["id", "ASC"]]), limit, fields)?;
+        Ok(found.into_iter().filter_map(|p| Some((p.text("code")?, p))).collect())
+    }
+
+    /// Units by the code of the contracts.
+    pub fn units(&self) -> Result<BTreeMap<String, i64>, Fault> {
+        let found =
+            self.search("product.uom", json!([]), json!([["id", "ASC"]]), 1000, &["symbol"])?;
+        let mut units = BTreeMap::new();
+        for unit in found {
+            let Some(symbol) = unit.text("symbol") else { continue };
+            units.entry(canonical_unit(&symbol).to_owned()).or_insert(unit.id());
+            units.entry(symbol).or_insert(unit.id());
+        }
+        Ok(units)
+    }
+
+    /// Terms by name, however it is spaced: `NET30` is `Net 30`.
+    pub fn payment_term(&self, code: &str) -> Result<Option<i64>, Fault> {
+        let plain = |text: &str| text.replace([' ', '-', '_'], "").to_lowercase();
+        let model = "account.invoice.payment_term";
+        let terms = self.search(model, json!([]), json!([["id", "ASC"]]), 1000, &["name"])?;
+        let wanted = plain(code);
+        let found =
+            terms.iter().find(|term| term.text("name").is_some_and(|n| plain(&n) == wanted));
+        Ok(found.map(Record::id))
+    }
+
+    pub fn warehouse(&self, code: &str) -> Result<i64, Fault> {
+        let domain = json!([["code", "=", code], ["type", "=", "warehouse"]]);
+        needed(self.find("stock.location", domain, &["id"])?, "warehouse", code)
+    }
+
+    /// By code or name.
+    pub fn account(&self, name: &str) -> Result<i64, Fault> {
+        let found = self.find("account.account", either("code", "name", name), &["id"])?;
+        needed(found, "account", name)
+    }
+
+    pub fn journal(&self, name: &str) -> Result<i64, Fault> {
+        needed(
+            self.find("account.journal", json!([["name", "=", name]]), &["id"])?,
+            "journal",
+            name,
+        )
+    }
+
+    pub fn named(&self, model: &str, name: &str) -> Result<i64, Fault> {
+        needed(self.find(model, json!([["name", "=", name]]), &["id"])?, model, name)
+    }
+}
+
+fn either(one: &str, other: &str, value: &str) -> Value {
+    json!(["OR", [[one, "=", value]], [[other, "=", value]]])
+}

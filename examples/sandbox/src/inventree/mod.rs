@@ -1,0 +1,271 @@
+//! InvenTree's API: tables, authentication and routing. Orders, shipments, returns and stock are
+//! in the modules below.
+
+mod lists;
+mod orders;
+mod returns;
+mod shipments;
+mod stock;
+mod warehouse;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::catalogue::{COUNTRIES, ITEMS, PARTIES};
+use crate::state::{State, today};
+use crate::wire::{Reply, Request};
+
+pub const PENDING: i64 = 10;
+pub const IN_PROGRESS: i64 = 15;
+pub const SHIPPED: i64 = 20;
+pub const ON_HOLD: i64 = 25;
+pub const COMPLETE: i64 = 30;
+pub const CANCELLED: i64 = 40;
+
+/// One table of the database, by primary key.
+#[derive(Debug, Default)]
+pub struct Rows {
+    last: i64,
+    pub rows: BTreeMap<i64, Value>,
+}
+
+#[derive(Debug, Default)]
+pub struct Inventree {
+    companies: Rows,
+    addresses: Rows,
+    parts: Rows,
+    stock: Rows,
+    orders: Rows,
+    lines: Rows,
+    extra_lines: Rows,
+    allocations: Rows,
+    shipments: Rows,
+    returns: Rows,
+    return_lines: Rows,
+    /// Lines of which less was found than allocated: the world does not try them again.
+    short_lines: BTreeSet<i64>,
+}
+
+/// An error as Django REST framework words it.
+#[derive(Debug)]
+pub enum Failure {
+    NotFound(&'static str),
+    Field(&'static str, String),
+    General(String),
+    Method,
+}
+
+type Answer = Result<Reply, Failure>;
+
+impl Rows {
+    fn insert(&mut self, mut row: Value) -> i64 {
+        self.last += 1;
+        row["pk"] = json!(self.last);
+        self.rows.insert(self.last, row);
+        self.last
+    }
+
+    fn get(&self, pk: i64, what: &'static str) -> Result<&Value, Failure> {
+        self.rows.get(&pk).ok_or(Failure::NotFound(what))
+    }
+
+    fn get_mut(&mut self, pk: i64, what: &'static str) -> Result<&mut Value, Failure> {
+        self.rows.get_mut(&pk).ok_or(Failure::NotFound(what))
+    }
+}
+
+impl Inventree {
+    pub fn seeded() -> Inventree {
+        let mut tree = Inventree::default();
+        for (index, party) in PARTIES.iter().enumerate() {
+            let country = COUNTRIES[(party.country - 1) as usize].0;
+            tree.companies.insert(json!({
+                "name": party.name, "description": "", "website": "", "phone": "", "email": "",
+                "currency": crate::money::CURRENCIES[(party.currency - 1) as usize].0,
+                "contact": "", "link": "", "image": null, "active": true, "is_customer": true,
+                "is_manufacturer": false, "is_supplier": false, "notes": null, "tax_id": party.code,
+            }));
+            tree.addresses.insert(json!({
+                "company": index as i64 + 1, "title": "Main", "primary": true, "line1": party.street,
+                "line2": "", "postal_code": party.postal_code, "postal_city": party.city,
+                "province": party.state, "country": country, "shipping_notes": "",
+                "internal_shipping_notes": "", "link": "",
+            }));
+        }
+        for (index, item) in ITEMS.iter().enumerate() {
+            let part = index as i64 + 1;
+            tree.parts.insert(json!({
+                "IPN": item.sku, "name": item.name, "full_name": format!("{} | {}", item.sku, item.name),
+                "description": item.name, "active": true, "assembly": false, "component": true,
+                "is_template": false, "purchaseable": true, "salable": true, "testable": false,
+                "trackable": false, "virtual": false, "locked": false, "units": "", "revision": "",
+                "keywords": "", "link": "", "barcode_hash": "", "category": null, "default_location": null,
+                "image": null, "thumbnail": "", "minimum_stock": 0.0, "variant_of": null,
+            }));
+            for (location, quantity) in [(1, item.east), (2, item.west)] {
+                tree.stock.insert(stock::new(part, location, quantity as f64));
+            }
+        }
+        tree
+    }
+}
+
+pub fn handle(state: &mut State, request: &Request) -> Reply {
+    let segments = request.segments();
+    if segments == ["api", "user", "token"] {
+        let right = request
+            .basic()
+            .is_some_and(|(_, password)| password == state.options.inventree_password);
+        if right {
+            return Reply::json(
+                200,
+                &json!({"token": state.options.inventree_token, "name": "sandbox", "expiry": null}),
+            );
+        }
+    }
+    let given = request.authorization("Token");
+    if given != Some(state.options.inventree_token.as_str()) {
+        let detail = match given {
+            Some(_) => "Invalid token.",
+            None => "Authentication credentials were not provided.",
+        };
+        return Reply::json(401, &json!({"detail": detail})).with("www-authenticate", "Token");
+    }
+    match route(state, request, &segments) {
+        Ok(reply) => reply,
+        Err(failure) => failure.reply(request),
+    }
+}
+
+fn route(state: &mut State, request: &Request, segments: &[&str]) -> Answer {
+    let method = request.method.as_str();
+    match segments {
+        ["api"] => Ok(Reply::json(
+            200,
+            &json!({"server": "InvenTree", "version": "1.1.0", "apiVersion": 425, "instance": "Crossdock sandbox", "worker_running": true}),
+        )),
+        ["api", "user", "me"] => Ok(Reply::json(
+            200,
+            &json!({"pk": 1, "username": "crossdock", "first_name": "", "last_name": "", "email": ""}),
+        )),
+        ["api", "company", "address"] => state.address_list(request),
+        ["api", "company", "address", id] => state.address_detail(request, key(id)?),
+        ["api", "company"] => state.company_list(request),
+        ["api", "company", id] => state.company_detail(request, key(id)?),
+        ["api", "part"] if method == "GET" => state.part_list(request),
+        ["api", "part", id] if method == "GET" => state.part_detail(key(id)?),
+        ["api", "stock"] if method == "GET" => state.stock_list(request),
+        ["api", "stock", "location"] if method == "GET" => stock::location_list(request),
+        ["api", "stock", "location", id] if method == "GET" => stock::location_detail(key(id)?),
+        ["api", "stock", id] if method == "GET" => state.stock_detail(request, key(id)?),
+        ["api", "order", "so"] => state.order_list(request),
+        ["api", "order", "so", "shipment"] => state.shipment_list(request),
+        ["api", "order", "so", "shipment", id] => state.shipment_detail(request, key(id)?),
+        ["api", "order", "so", "shipment", id, "ship"] if method == "POST" => {
+            state.ship_by_client(request, key(id)?)
+        }
+        ["api", "order", "so", id] => state.order_detail(request, key(id)?),
+        ["api", "order", "so", id, action] if method == "POST" => {
+            state.order_action(request, key(id)?, action)
+        }
+        ["api", "order", "so-line"] => state.line_list(request),
+        ["api", "order", "so-line", id] => state.line_detail(request, key(id)?),
+        ["api", "order", "so-extra-line"] => state.extra_line_list(request),
+        ["api", "order", "so-allocation"] if method == "GET" => state.allocation_list(request),
+        ["api", "order", "so-allocation", id] => state.allocation_detail(request, key(id)?),
+        ["api", "order", "ro"] => state.return_list(request),
+        ["api", "order", "ro", id] => state.return_detail(request, key(id)?),
+        ["api", "order", "ro", id, action] if method == "POST" => {
+            state.return_action(request, key(id)?, action)
+        }
+        ["api", "order", "ro-line"] => state.return_line_list(request),
+        ["api", "part" | "stock", ..] => Err(Failure::Method),
+        _ => Err(Failure::NotFound("object")),
+    }
+}
+
+impl Failure {
+    fn reply(self, request: &Request) -> Reply {
+        match self {
+            Failure::NotFound(what) => {
+                Reply::json(404, &json!({"detail": format!("No {what} matches the given query.")}))
+            }
+            Failure::Field(field, message) => Reply::json(400, &json!({field: [message]})),
+            Failure::General(message) => Reply::json(400, &json!({"non_field_errors": [message]})),
+            Failure::Method => Reply::json(
+                405,
+                &json!({"detail": format!("Method \"{}\" not allowed.", request.method)}),
+            ),
+        }
+    }
+}
+
+fn key(text: &str) -> Result<i64, Failure> {
+    text.parse().map_err(|_| Failure::NotFound("object"))
+}
+
+/// The body as an object.
+fn body(request: &Request) -> Result<Map<String, Value>, Failure> {
+    match request.json() {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(Failure::General("Invalid data. Expected a dictionary.".into())),
+        Err(error) => Err(Failure::Field("detail", format!("JSON parse error - {error}"))),
+    }
+}
+
+/// A required whole number of the body.
+fn required(map: &Map<String, Value>, field: &'static str) -> Result<i64, Failure> {
+    let value = map
+        .get(field)
+        .filter(|value| !value.is_null())
+        .ok_or_else(|| Failure::Field(field, "This field is required.".into()))?;
+    value
+        .as_i64()
+        .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+        .ok_or_else(|| Failure::Field(field, "A valid integer is required.".into()))
+}
+
+/// A quantity: a number, or a decimal as a string.
+fn quantity(value: Option<&Value>, field: &'static str) -> Result<f64, Failure> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Err(Failure::Field(field, "This field is required.".into()));
+    };
+    value
+        .as_f64()
+        .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| Failure::Field(field, "A valid number is required.".into()))
+}
+
+/// Copies those fields of the body that a client may write; a text is held to its length.
+fn write(
+    row: &mut Value,
+    map: &Map<String, Value>,
+    fields: &[&'static str],
+) -> Result<(), Failure> {
+    for field in fields {
+        let Some(value) = map.get(*field) else {
+            continue;
+        };
+        let max = match *field {
+            "customer_reference" | "tax_id" => 64,
+            "description" => 250,
+            "notes" => 50_000,
+            "link" => 2000,
+            _ => 100,
+        };
+        if value.as_str().is_some_and(|text| text.chars().count() > max) {
+            let message = format!("Ensure this field has no more than {max} characters.");
+            return Err(Failure::Field(field, message));
+        }
+        row[*field] = value.clone();
+    }
+    Ok(())
+}
+
+/// A new row with all its fields, so that each readable field is always present.
+fn created(mut row: Value) -> Value {
+    row["creation_date"] = json!(today());
+    row
+}

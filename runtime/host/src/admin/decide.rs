@@ -1,0 +1,93 @@
+//! What persons send to the admin API: answers to tasks, retries and discards. Who decides and why is
+//! part of the request and of the journal.
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Admin;
+use super::show::exchange_id;
+use crate::dispatch::ResumeError;
+use crate::ingress::problem::{Answer, Problem, json_answer};
+use crate::ingress::serve::read_body;
+
+/// A decision is a few words.
+const BODY_MAX_BYTES: usize = 64 * 1024;
+const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskAnswer {
+    answer: String,
+    by: String,
+    note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    by: String,
+    #[serde(default)]
+    why: String,
+}
+
+impl Admin {
+    pub(super) async fn answer_task(
+        &self,
+        id: &str,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Problem> {
+        let id = exchange_id(id)?;
+        let TaskAnswer { answer, by, note } = body(request).await?;
+        self.dispatch.answer_task(id, &answer, &by, note).await.map_err(|error| refused(&error))?;
+        Ok(done(&id.to_string()))
+    }
+
+    pub(super) async fn close_exception(
+        &self,
+        id: &str,
+        action: &str,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Problem> {
+        let id = exchange_id(id)?;
+        let Decision { by, why } = body(request).await?;
+        match action {
+            "retry" => self.dispatch.retry_exception(id, &by, &why).await,
+            _ => self.dispatch.discard_exception(id, &by, &why).await,
+        }
+        .map_err(|error| refused(&error))?;
+        Ok(done(&id.to_string()))
+    }
+}
+
+async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Problem> {
+    let bytes = read_body(request.into_body(), BODY_MAX_BYTES, READ_TIMEOUT).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let detail = format!("The body is not as expected: {error}.");
+        Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The body is wrong", detail)
+    })
+}
+
+fn done(id: &str) -> Answer {
+    json_answer(StatusCode::OK, &json!({ "exchange": id, "status": "resumed" }))
+}
+
+fn refused(error: &ResumeError) -> Problem {
+    let (status, kind, title) = match error {
+        ResumeError::Gone(_) | ResumeError::NotOpen { .. } => {
+            (StatusCode::NOT_FOUND, "not-open", "Nothing to decide")
+        }
+        ResumeError::Busy(_) => (StatusCode::CONFLICT, "at-work", "At work"),
+        ResumeError::NotAsked { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "not-asked", "Not an answer to this task")
+        }
+        ResumeError::Unavailable { .. } => {
+            (StatusCode::CONFLICT, "unavailable", "The exchange cannot be taken up")
+        }
+        ResumeError::Journal(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "not-durable", "The decision could not be stored")
+        }
+    };
+    Problem::new(status, kind, title, format!("{error}."))
+}

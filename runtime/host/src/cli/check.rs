@@ -1,0 +1,50 @@
+//! `crossdock check`: everything that `run` would refuse, without starting anything and without a
+//! secret.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Failure, block_on};
+use crate::config::Config;
+use crate::limits::Limits;
+use crate::running::{self, Loaded, Secrets};
+use crate::state::NoState;
+
+pub(super) fn run(config: &Path, json: bool) -> Result<(), Failure> {
+    let config = Config::read(config)?;
+    let loaded = block_on(load(&config))??;
+    if json {
+        println!(
+            "{}",
+            json!({
+                "routes": loaded.set.routes.len(),
+                "connectors": loaded.set.connectors.len(),
+                "warnings": loaded.warnings,
+            })
+        );
+        return Ok(());
+    }
+    for warning in &loaded.warnings {
+        eprintln!("{warning}\n");
+    }
+    println!(
+        "checked: {} routes, {} connectors, {} warnings",
+        loaded.set.routes.len(),
+        loaded.set.connectors.len(),
+        loaded.warnings.len()
+    );
+    Ok(())
+}
+
+async fn load(config: &Config) -> Result<Loaded, Failure> {
+    // Compiled components are kept if the folder of the data is there; a check makes none.
+    let cache_dir = config.data.is_dir().then(|| config.data.join("compiled"));
+    let options = connector::Options { cache_dir, instances_max: 8, ..Default::default() };
+    let runtime =
+        connector::Runtime::new(options, Arc::new(NoState)).map_err(Failure::surroundings)?;
+    let upstreams = running::upstreams(config, &Limits::build(&config.limits), Secrets::LeftOut)
+        .map_err(|problems| Failure::files(problems.join("\n\n")))?;
+    running::load(config, &runtime, &upstreams, Secrets::LeftOut).await.map_err(Failure::files)
+}

@@ -1,0 +1,139 @@
+//! `crossdock trace`: what happened to a message, step by step, in the order of time.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::client::{Admin, escape};
+use super::{Failure, block_on};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// An exchange (13 letters and digits) or a business key: `order=SO-1001`, `invoice=INV-7`.
+    key: String,
+}
+
+pub(super) fn run(config: &Path, json: bool, arguments: &Arguments) -> Result<(), Failure> {
+    let admin = Admin::of(config)?;
+    let found = block_on(async {
+        match arguments.key.split_once('=') {
+            Some((key, value)) => {
+                admin.get(&format!("/v1/timeline/{}/{}", escape(key), escape(value))).await
+            }
+            None => admin.get(&format!("/v1/exchanges/{}", escape(&arguments.key))).await,
+        }
+    })??;
+    if json {
+        println!("{found}");
+    } else if found.get("exchanges").is_some() {
+        print_timeline(&found);
+    } else {
+        print_exchange(&found, "");
+    }
+    Ok(())
+}
+
+fn print_timeline(timeline: &Value) {
+    let text = |name: &str| timeline[name].as_str().unwrap_or_default();
+    println!("{} {}", text("key"), text("value"));
+    let ids = timeline["ids"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !ids.is_empty() {
+        println!("  known as:");
+        for id in ids {
+            let part = |name: &str| id[name].as_str().unwrap_or_default();
+            println!("    {} {} in {}", part("object"), part("id"), part("system"));
+        }
+    }
+    let exchanges = timeline["exchanges"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if exchanges.is_empty() {
+        println!("  nothing is known under this key");
+    }
+    for exchange in exchanges {
+        print_exchange(exchange, "  ");
+    }
+}
+
+/// One exchange with its outcomes, each a line.
+pub(super) fn print_exchange(exchange: &Value, indent: &str) {
+    let text = |name: &str| exchange[name].as_str().unwrap_or_default();
+    let state = match exchange["end"].as_str() {
+        Some(end) => end.to_owned(),
+        None => match exchange["why"].as_str() {
+            Some(why) => format!("{} ({why})", text("state")),
+            None => text("state").to_owned(),
+        },
+    };
+    println!(
+        "{indent}{}  {}  {}  from {}  -> {state}",
+        clock_time(text("received_at")),
+        text("exchange"),
+        text("route"),
+        text("source"),
+    );
+    for outcome in exchange["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let at = clock_time(outcome["at"].as_str().unwrap_or_default());
+        let step = outcome["step"].as_str().unwrap_or_default();
+        println!("{indent}    {at}  {step:<18} {}", describe(&outcome["outcome"]));
+    }
+}
+
+/// Time of day with milliseconds.
+fn clock_time(timestamp: &str) -> &str {
+    timestamp.split_once('T').map_or(timestamp, |(_, time)| time.get(..12).unwrap_or(time))
+}
+
+/// An outcome in words; its payload stays in `--json`.
+pub fn describe(outcome: &Value) -> String {
+    let Some(kind) = outcome.as_object().and_then(|kind| kind.iter().next()) else {
+        return outcome.as_str().unwrap_or_default().replace('_', " ");
+    };
+    let (kind, body) = kind;
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
+    match kind.as_str() {
+        "answered" => match decision(&body["value"]) {
+            Some(decision) => format!("answered: {decision}"),
+            None => "answered".to_owned(),
+        },
+        "published" => format!("published {}", text("topic")),
+        "parked" => format!("waits for {}", text("role")),
+        "decided" => match body["note"].as_str() {
+            Some(note) => format!("{} decided `{}`: {note}", text("by"), text("answer")),
+            None => format!("{} decided `{}`", text("by"), text("answer")),
+        },
+        "found" => format!("found {}", text("id")),
+        "attempt" => format!(
+            "attempt {} got no answer: {}: {}",
+            body["attempt"],
+            body["fault"]["code"].as_str().unwrap_or_default(),
+            body["fault"]["message"].as_str().unwrap_or_default()
+        ),
+        "probed" => format!("asked whether it took effect: {}", text("answer")),
+        "excepted" => format!("EXCEPTION {}: {}", text("class"), text("message")),
+        "retried" => format!("{} ran it again", text("by")),
+        "received" => {
+            let items = body["items"].as_array().map_or(0, Vec::len);
+            format!("took in {items} item{}", if items == 1 { "" } else { "s" })
+        }
+        "ended" => match &body["end"] {
+            Value::String(end) => format!("ended: {end}"),
+            end => format!("ended: refused({})", end["refused"].as_str().unwrap_or_default()),
+        },
+        other => other.to_owned(),
+    }
+}
+
+/// The word in an answer that says how it went, if it has one.
+fn decision(value: &Value) -> Option<String> {
+    if let Some(case) = case_name(value) {
+        return Some(case);
+    }
+    ["decision", "outcome", "status", "result"].iter().find_map(|name| case_name(&value[*name]))
+}
+
+fn case_name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(case) => Some(case.clone()),
+        Value::Object(members) if members.len() == 1 => members.keys().next().cloned(),
+        _ => None,
+    }
+}

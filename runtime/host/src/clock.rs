@@ -1,0 +1,21 @@
+//! The one place that asks the operating system for the time.
+
+use jiff::Timestamp;
+
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Unix milliseconds; the journal's unit.
+pub fn now_ms() -> u64 {
+    to_ms(now())
+}
+
+pub fn to_ms(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
+}
+
+pub fn from_ms(ms: u64) -> Timestamp {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}

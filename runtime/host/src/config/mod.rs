@@ -1,0 +1,205 @@
+//! `crossdock.toml`: what differs between environments. Aliases, upstreams, secrets and limits are
+//! bound here; route files are the same everywhere. Parts own their own configuration; this module
+//! reads the file, substitutes variables, checks names against each other and resolves paths.
+
+mod duration;
+mod secret;
+mod substitute;
+mod written;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use duration::Span;
+pub use secret::SecretSource;
+pub use written::{Auth, ConnectorEntry, Listen, Upstream, WebhookVerify, Work, Written};
+
+/// A checked configuration. Paths are absolute or relative to the working directory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub file: PathBuf,
+    pub environment: String,
+    /// Journal and compiled components.
+    pub data: PathBuf,
+    pub routes: Vec<PathBuf>,
+    pub contracts: Vec<PathBuf>,
+    pub listen: Listen,
+    pub work: Work,
+    pub connectors: BTreeMap<String, ConnectorEntry>,
+    pub upstreams: BTreeMap<String, Upstream>,
+    pub limits: BTreeMap<String, crate::limits::Config>,
+}
+
+/// The configuration cannot be used; the text names file, line, reason and fix.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {}: {reason}\n  help: {help}", path.display())]
+    Unreadable { path: PathBuf, reason: String, help: &'static str },
+    #[error("{}", .0.join("\n\n"))]
+    Wrong(Vec<String>),
+}
+
+impl Config {
+    pub fn read(path: &Path) -> Result<Config, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+            help: "name the configuration with --config FILE, or start in a folder that has a crossdock.toml",
+        })?;
+        Config::parse(path, &text, &|name| std::env::var(name).ok())
+    }
+
+    /// `variable` answers `${NAME}`; the process environment outside of tests.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, Error> {
+        let written = substitute::parse(path, text, variable)?;
+        let problems = cross_check(path, &written);
+        if !problems.is_empty() {
+            return Err(Error::Wrong(problems));
+        }
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        let mut connectors = written.connectors;
+        for connector in connectors.values_mut() {
+            connector.component = base.join(&connector.component);
+        }
+        Ok(Config {
+            file: path.to_owned(),
+            environment: written.environment,
+            data: base.join(written.data),
+            routes: written.routes.into_vec().iter().map(|folder| base.join(folder)).collect(),
+            contracts: written
+                .contracts
+                .into_vec()
+                .iter()
+                .map(|folder| base.join(folder))
+                .collect(),
+            listen: written.listen,
+            work: written.work,
+            connectors,
+            upstreams: written.upstreams,
+            limits: written.limits,
+        })
+    }
+}
+
+/// Names that refer to other tables must exist there.
+fn cross_check(path: &Path, written: &Written) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut limit = |place: String, name: &Option<String>| {
+        let Some(name) = name else { return };
+        if !written.limits.contains_key(name) {
+            let known = written.limits.keys().map(String::as_str);
+            problems.push(format!(
+                "error[CD0012]: {place} names the limit `{name}`, which does not exist\n --> {}\n  help: {}",
+                path.display(),
+                crate::suggest::help(name, known, &format!("add a table [limits.{name}]")),
+            ));
+        }
+    };
+    for (alias, connector) in &written.connectors {
+        limit(format!("[connectors.{alias}]"), &connector.limit);
+    }
+    for (name, upstream) in &written.upstreams {
+        limit(format!("[upstreams.{name}]"), &upstream.limit);
+    }
+    for (name, upstream) in &written.upstreams {
+        if let Err(reason) = check_base_url(&upstream.base_url) {
+            problems.push(format!(
+                "error[CD0013]: [upstreams.{name}] base_url = \"{}\" {reason}\n --> {}\n  help: write it like \"https://api.example.com/v1\"",
+                upstream.base_url,
+                path.display(),
+            ));
+        }
+    }
+    for (alias, connector) in &written.connectors {
+        for key in secret_like_keys(&connector.config) {
+            problems.push(format!(
+                "error[CD0014]: [connectors.{alias}] config.{key} looks like a secret, and a connector never sees one\n --> {}\n  help: move it to `auth` of the upstream that needs it, or to [connectors.{alias}.secrets] for signing by name",
+                path.display(),
+            ));
+        }
+    }
+    problems
+}
+
+fn check_base_url(url: &str) -> Result<(), &'static str> {
+    let uri: http::Uri = url.parse().map_err(|_| "is not a URL")?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(_)) => Ok(()),
+        (_, None) => Err("names no host"),
+        _ => Err("must begin with http:// or https://"),
+    }
+}
+
+/// Keys of a connector's own configuration that by name hold a credential.
+fn secret_like_keys(config: &toml::Table) -> Vec<String> {
+    const MARKS: [&str; 7] =
+        ["secret", "password", "passwd", "token", "api_key", "apikey", "private_key"];
+    let mut found = Vec::new();
+    let mut open: Vec<(String, &toml::Value)> =
+        config.iter().map(|(key, value)| (key.clone(), value)).collect();
+    while let Some((path, value)) = open.pop() {
+        let name = path.rsplit('.').next().unwrap_or(&path).to_ascii_lowercase().replace('-', "_");
+        if value.is_str() && MARKS.iter().any(|mark| name.contains(mark)) {
+            found.push(path);
+        } else if let toml::Value::Table(table) = value {
+            open.extend(table.iter().map(|(key, value)| (format!("{path}.{key}"), value)));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "environment = \"test\"\n";
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let variable = |name: &str| (name == "HOST").then(|| "erp.example".to_owned());
+        Config::parse(Path::new("conf/crossdock.toml"), text, &variable).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let config = parse(MINIMAL).unwrap();
+        assert_eq!(config.data, Path::new("conf/.crossdock"));
+        assert_eq!(config.routes, [Path::new("conf/routes")]);
+        assert!(config.listen.http.ip().is_loopback());
+    }
+
+    #[test]
+    fn variables_are_substituted_with_defaults() {
+        let config = parse(
+            "[upstreams.erp]\nbase_url = \"https://${HOST}/${PATH_X:-api}\"\nauth = { kind = \"none\" }\n",
+        )
+        .unwrap();
+        assert_eq!(config.upstreams["erp"].base_url, "https://erp.example/api");
+    }
+
+    #[test]
+    fn problems_name_place_and_fix() {
+        for (text, expected) in [
+            ("enviroment = \"x\"\n", "unknown field `enviroment`"),
+            ("data = \"${NOWHERE}\"\n", "NOWHERE"),
+            (
+                "[connectors.erp]\ncomponent = \"a.wasm\"\nlimit = \"tryton\"\n[limits.trytom]\n",
+                "did you mean `trytom`",
+            ),
+            (
+                "[connectors.erp]\ncomponent = \"a.wasm\"\nconfig = { api_token = \"x\" }\n",
+                "config.api_token looks like a secret",
+            ),
+            ("[limits.a]\nrate = \"10/fortnight\"\n", "is not a rate"),
+            ("[upstreams.a]\nbase_url = \"ftp://x\"\n", "must begin with http"),
+        ] {
+            let report = parse(text).unwrap_err();
+            assert!(report.contains(expected), "{text}\n{report}");
+            assert!(report.contains("crossdock.toml"), "{report}");
+        }
+    }
+}

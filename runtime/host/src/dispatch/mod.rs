@@ -1,0 +1,298 @@
+//! Dispatch: takes messages in, drives each exchange's machine, journals what it decides and performs
+//! what it asks for. Decisions are the machine's; nothing here knows what a step is.
+
+mod ask;
+mod call;
+mod publish;
+mod recover;
+mod reply;
+mod resume;
+mod run;
+mod timers;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use journal::{Commit, Digest, Journal, Record, SourceKey};
+use route::{Envelope, Event, Exchange, ExchangeId};
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::clock;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::running::{RouteVersion, RunningSet, Versions};
+
+pub use reply::{Reply, ReplyTo};
+pub use resume::ResumeError;
+
+pub struct Dispatch {
+    pub journal: Journal,
+    pub metrics: Arc<Metrics>,
+    running: RwLock<Arc<RunningSet>>,
+    versions: Versions,
+    limits: Arc<Limits>,
+    options: Options,
+    /// Exchanges in memory: running, or waiting for a place to run.
+    active: DashMap<u64, ()>,
+    places: Arc<Semaphore>,
+    replies: DashMap<u64, ReplyTo>,
+    timers_changed: Notify,
+    /// Ready exchanges were left in the journal because memory was full.
+    overflowed: AtomicBool,
+    stopping: AtomicBool,
+    /// The journal failed: the process must stop and say so.
+    fatal: watch::Sender<Option<String>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Exchanges running at the same time.
+    pub concurrency: usize,
+    /// Exchanges in memory.
+    pub backlog_max: usize,
+    pub limit_patience: Duration,
+    /// Budget of each connector alias that has one.
+    pub connector_limits: std::collections::BTreeMap<String, String>,
+}
+
+/// A message at the door, checked against its contract.
+pub struct Arrival {
+    pub version: Arc<RouteVersion>,
+    pub envelope: Envelope,
+    /// The same key in the same scope is one exchange, however often it comes.
+    pub source_key: Option<SourceKey>,
+    pub body_digest: Option<Digest>,
+    pub parent: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// On disk, and under way.
+    New(ExchangeId),
+    /// The source key is known: this exchange has it.
+    Known { id: ExchangeId, same_body: bool },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The backlog is full; nothing was taken.
+    #[error("the backlog is full")]
+    Busy,
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+}
+
+impl Dispatch {
+    pub fn new(
+        journal: Journal,
+        set: Arc<RunningSet>,
+        versions: Versions,
+        limits: Arc<Limits>,
+        metrics: Arc<Metrics>,
+        options: Options,
+    ) -> Arc<Dispatch> {
+        versions.add_all(&set);
+        Arc::new(Dispatch {
+            journal,
+            metrics,
+            running: RwLock::new(set),
+            versions,
+            limits,
+            active: DashMap::new(),
+            places: Arc::new(Semaphore::new(options.concurrency.max(1))),
+            options,
+            replies: DashMap::new(),
+            timers_changed: Notify::new(),
+            overflowed: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            fatal: watch::Sender::new(None),
+        })
+    }
+
+    /// Stores the set's artifacts, takes up what the last process left, and starts the timers.
+    pub async fn start(self: &Arc<Self>) -> Result<(), journal::Error> {
+        let set = self.running();
+        let at_ms = clock::now_ms();
+        for record in &set.stored {
+            // One at a time: a component is large, and a commit is bounded.
+            self.journal.commit(Commit::from(record.clone())).await?;
+        }
+        tracing::debug!(took_ms = clock::now_ms() - at_ms, "artifacts stored");
+        self.recover().await?;
+        tokio::spawn(Arc::clone(self).run_timers());
+        Ok(())
+    }
+
+    pub fn running(&self) -> Arc<RunningSet> {
+        self.running.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Takes one message: journalled (fsync) before this returns, then on its way.
+    pub async fn accept(self: &Arc<Self>, arrival: Arrival) -> Result<Accepted, AcceptError> {
+        self.accept_with(arrival, None).await
+    }
+
+    /// As `accept`, and `reply_to` hears the result of a step.
+    pub async fn accept_with(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        reply_to: Option<ReplyTo>,
+    ) -> Result<Accepted, AcceptError> {
+        let body_digest = arrival.body_digest;
+        let mut accepted = self.accept_all(vec![arrival], Vec::new(), reply_to).await?;
+        Ok(match accepted.pop() {
+            Some(Taken::New(id)) => Accepted::New(id),
+            Some(Taken::Known { id, digest }) => {
+                Accepted::Known { id, same_body: digest.is_none() || digest == body_digest }
+            }
+            None => return Err(AcceptError::Busy),
+        })
+    }
+
+    /// Takes a batch in one commit together with `also` (a cursor, for one).
+    pub async fn accept_batch(
+        self: &Arc<Self>,
+        arrivals: Vec<Arrival>,
+        also: Vec<Record>,
+    ) -> Result<(), AcceptError> {
+        self.accept_all(arrivals, also, None).await.map(drop)
+    }
+
+    async fn accept_all(
+        self: &Arc<Self>,
+        arrivals: Vec<Arrival>,
+        also: Vec<Record>,
+        reply_to: Option<ReplyTo>,
+    ) -> Result<Vec<Taken>, AcceptError> {
+        if self.stopping() || self.active.len() + arrivals.len() > self.options.backlog_max {
+            return Err(AcceptError::Busy);
+        }
+        let now_ms = clock::now_ms();
+        let mut records = also;
+        let mut begun = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let id = ExchangeId(self.journal.next_id(now_ms));
+            begun.push(self.begin(id, arrival, &mut records));
+        }
+        if let (Some(reply_to), [begun]) = (reply_to, begun.as_slice()) {
+            self.replies.insert(begun.exchange.id().0, reply_to);
+        }
+        let committed = match self.journal.commit(Commit::new(records)).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                begun.iter().for_each(|begun| drop(self.replies.remove(&begun.exchange.id().0)));
+                return Err(self.fail(error).into());
+            }
+        };
+        let mut taken = Vec::with_capacity(begun.len());
+        for begun in begun {
+            let id = begun.exchange.id();
+            match committed.duplicates.iter().find(|duplicate| duplicate.dropped == id.0) {
+                Some(duplicate) => {
+                    self.replies.remove(&id.0);
+                    taken.push(Taken::Known {
+                        id: ExchangeId(duplicate.exchange),
+                        digest: duplicate.body_digest,
+                    });
+                }
+                None => {
+                    self.metrics.accepted(&begun.version.plan.name);
+                    self.spawn(begun);
+                    taken.push(Taken::New(id));
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Makes an exchange and the records that make it durable.
+    fn begin(&self, id: ExchangeId, arrival: Arrival, records: &mut Vec<Record>) -> Begun {
+        let Arrival { version, envelope, source_key, body_digest, parent } = arrival;
+        records.push(Record::Accept(journal::Accept {
+            exchange: id.0,
+            route_version: version.digest,
+            parent,
+            source: envelope.source.clone(),
+            source_key,
+            body_digest,
+            headers: serde_json::to_string(&envelope.headers).unwrap_or_default(),
+            message: contract::json::write(&envelope.message).into_bytes(),
+            received_at_ms: clock::to_ms(envelope.received_at),
+            traceparent: envelope.traceparent.clone(),
+            raw: envelope.raw,
+        }));
+        if !envelope.raw {
+            records.extend(publish::link_records(&route::links(&envelope.message)));
+        }
+        let exchange = Exchange::start(id, version.plan.clone(), envelope);
+        let keys = exchange.keys();
+        records.extend(publish::key_records(id, &keys));
+        Begun { exchange, version, keys }
+    }
+
+    /// Puts a new exchange, already on disk, on its way.
+    fn spawn(self: &Arc<Self>, begun: Begun) {
+        let id = begun.exchange.id().0;
+        if self.stopping() || self.active.len() >= self.options.backlog_max {
+            // It is safe in the journal; the timers' loop takes it up when there is room.
+            self.overflowed.store(true, Ordering::Relaxed);
+            return;
+        }
+        if self.active.insert(id, ()).is_none() {
+            tokio::spawn(Arc::clone(self).drive(begun, Event::Start));
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Tells the process if the journal can take nothing more.
+    fn fail(&self, error: journal::Error) -> journal::Error {
+        if matches!(error, journal::Error::Poisoned { .. } | journal::Error::Closed) {
+            self.fatal.send_replace(Some(error.to_string()));
+        }
+        error
+    }
+
+    /// Turns to the reason when the process must stop.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.subscribe()
+    }
+
+    /// Exchanges in memory.
+    pub fn active(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Starts nothing new and waits until the steps under way are on disk, at most for `patience`.
+    /// True if all are.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.timers_changed.notify_waiters();
+        let ends = tokio::time::Instant::now() + patience;
+        while !self.active.is_empty() && tokio::time::Instant::now() < ends {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.active.is_empty()
+    }
+}
+
+/// An exchange in memory with the version it runs on.
+struct Begun {
+    exchange: Exchange,
+    version: Arc<RouteVersion>,
+    /// Business keys that the journal already has.
+    keys: Vec<(String, String)>,
+}
+
+enum Taken {
+    New(ExchangeId),
+    Known { id: ExchangeId, digest: Option<Digest> },
+}

@@ -1,0 +1,133 @@
+//! What persons decide: answers to tasks, retries and discards of exceptions. On disk before they are
+//! acknowledged.
+
+use std::sync::Arc;
+
+use journal::Record;
+use route::{Decision, Event, ExchangeId};
+
+use super::Dispatch;
+use super::recover::TakeUpError;
+use super::run::Drive;
+use crate::clock;
+
+/// Why a decision was not taken; nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    #[error("there is no open exchange {0}: it has ended or never was")]
+    Gone(ExchangeId),
+    #[error("exchange {0} is at work right now; try again in a moment")]
+    Busy(ExchangeId),
+    #[error("exchange {id} has no open {what}")]
+    NotOpen { id: ExchangeId, what: &'static str },
+    #[error("`{answer}` is not an answer here: the task asks for {}", .asked.join(", "))]
+    NotAsked { answer: String, asked: Vec<String> },
+    #[error("exchange {id} cannot be taken up: {reason}")]
+    Unavailable { id: ExchangeId, reason: String },
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+}
+
+impl Dispatch {
+    pub async fn answer_task(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        answer: &str,
+        by: &str,
+        note: Option<String>,
+    ) -> Result<(), ResumeError> {
+        let filter = journal::TaskFilter { exchange: Some(id.0), limit: 1, ..Default::default() };
+        let task = self.journal.tasks(filter).await?.into_iter().next();
+        let task = task.ok_or(ResumeError::NotOpen { id, what: "task" })?;
+        if !task.ask.iter().any(|asked| asked == answer) {
+            return Err(ResumeError::NotAsked { answer: answer.to_owned(), asked: task.ask });
+        }
+        let at = clock::now();
+        let record = Record::TaskAnswered {
+            exchange: id.0,
+            step: task.step,
+            answer: answer.to_owned(),
+            by: by.to_owned(),
+            note: note.clone(),
+            at_ms: clock::to_ms(at),
+        };
+        let decision = Decision { answer: answer.to_owned(), by: by.to_owned(), note, at };
+        self.resume(id, Event::Decided(decision), record).await
+    }
+
+    /// Tries the failed step again.
+    pub async fn retry_exception(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        by: &str,
+        why: &str,
+    ) -> Result<(), ResumeError> {
+        let event = Event::Retry { by: by.to_owned(), why: why.to_owned() };
+        self.close_exception(id, by, "retry", event).await
+    }
+
+    /// Gives the exchange up.
+    pub async fn discard_exception(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        by: &str,
+        why: &str,
+    ) -> Result<(), ResumeError> {
+        let event = Event::Discard { by: by.to_owned(), why: why.to_owned() };
+        self.close_exception(id, by, "discard", event).await
+    }
+
+    async fn close_exception(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        by: &str,
+        action: &str,
+        event: Event,
+    ) -> Result<(), ResumeError> {
+        let filter =
+            journal::ExceptionFilter { exchange: Some(id.0), limit: 1, ..Default::default() };
+        if self.journal.exceptions(filter).await?.is_empty() {
+            return Err(ResumeError::NotOpen { id, what: "exception" });
+        }
+        let record = Record::ExceptionClosed {
+            exchange: id.0,
+            by: by.to_owned(),
+            action: action.to_owned(),
+            at_ms: clock::now_ms(),
+        };
+        self.resume(id, event, record).await
+    }
+
+    async fn resume(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        event: Event,
+        record: Record,
+    ) -> Result<(), ResumeError> {
+        if self.active.insert(id.0, ()).is_some() {
+            return Err(ResumeError::Busy(id));
+        }
+        let resumed = self.resume_alone(id, event, record).await;
+        if resumed.is_err() {
+            self.active.remove(&id.0);
+        }
+        resumed
+    }
+
+    async fn resume_alone(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        event: Event,
+        record: Record,
+    ) -> Result<(), ResumeError> {
+        let begun = self.load(id.0).await.map_err(|error| match error {
+            TakeUpError::Gone => ResumeError::Gone(id),
+            TakeUpError::Journal(error) => ResumeError::Journal(error),
+            other => ResumeError::Unavailable { id, reason: other.to_string() },
+        })?;
+        let (mut drive, advance) = Drive::begin(begun, event);
+        self.flush_now(&mut drive, vec![record]).await?;
+        tokio::spawn(Arc::clone(self).drive_on(drive, advance));
+        Ok(())
+    }
+}

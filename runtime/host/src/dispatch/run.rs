@@ -1,0 +1,233 @@
+//! Drives one exchange: asks its machine what comes next, makes its outcomes durable where they must
+//! be, and performs the action. Leaves memory when the exchange waits, parks or ends.
+
+use std::sync::Arc;
+
+use journal::{Commit, Record};
+use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome};
+
+use super::call::CallEnd;
+use super::{Begun, Dispatch, publish};
+use crate::clock;
+
+/// An exchange in memory: its machine, and what it has decided but not yet journalled.
+pub(super) struct Drive {
+    pub begun: Begun,
+    pending: Vec<Outcome>,
+    links: Vec<Link>,
+    /// The journal has it as waiting: the next commit says that it goes on.
+    waited: bool,
+}
+
+/// The exchange left memory without being on disk as it should: the journal failed.
+pub(super) struct Lost;
+
+impl Dispatch {
+    pub(super) async fn drive(self: Arc<Self>, begun: Begun, event: Event) {
+        let waited = event == Event::Fired;
+        let (mut drive, advance) = Drive::begin(begun, event);
+        drive.waited = waited;
+        self.drive_on(drive, advance).await;
+    }
+
+    /// Goes on from an action that the machine has already decided.
+    pub(super) async fn drive_on(self: Arc<Self>, mut drive: Drive, advance: Advance) {
+        let id = drive.begun.exchange.id();
+        // A place to run; given back whenever the exchange leaves memory.
+        let place = self.places.clone().acquire_owned().await;
+        if place.is_ok() && !self.stopping() {
+            // On Err the journal has failed and said so; what was acknowledged is on disk.
+            let _ = self.drive_steps(&mut drive, advance).await;
+        }
+        self.active.remove(&id.0);
+        self.replies.remove(&id.0);
+        if self.overflowed.load(std::sync::atomic::Ordering::Relaxed) {
+            self.timers_changed.notify_one();
+        }
+    }
+
+    async fn drive_steps(
+        self: &Arc<Self>,
+        drive: &mut Drive,
+        mut advance: Advance,
+    ) -> Result<(), Lost> {
+        loop {
+            drive.take(&mut advance);
+            self.reply_if_ready(drive).await?;
+            let event = match advance.action {
+                Action::Call(call) => {
+                    // Order matters: what was decided is on disk before the next effect.
+                    if call.effect == Effect::Mutation || call.intent {
+                        self.flush(drive, Vec::new()).await?;
+                    }
+                    match self.call(&drive.begun, &call).await {
+                        CallEnd::Answer(value) => Event::Answer(value),
+                        CallEnd::Fault(fault) => Event::Fault(fault),
+                        CallEnd::Throttled { limit, after } => {
+                            let due_at_ms = clock::now_ms() + after.as_millis() as u64;
+                            let why = format!("limit {limit}");
+                            return self.wait(drive, due_at_ms, why).await;
+                        }
+                    }
+                }
+                Action::Find(find) => Event::Found(self.find(&find).await.map_err(|_| Lost)?),
+                Action::Wait { until, why } => {
+                    let due_at_ms = clock::to_ms(until);
+                    return self.wait(drive, due_at_ms, why).await;
+                }
+                Action::Task(task) => {
+                    let at_ms = clock::now_ms();
+                    return self
+                        .rest(drive, |exchange| {
+                            Record::Task(journal::Task {
+                                exchange,
+                                step: task.step,
+                                role: task.role,
+                                ask: task.ask,
+                                show: contract::json::write(&task.show),
+                                due_at_ms: task.due_at.map(clock::to_ms),
+                                opened_at_ms: at_ms,
+                            })
+                        })
+                        .await;
+                }
+                Action::Exception(exception) => {
+                    let route = drive.begun.version.plan.name.clone();
+                    self.metrics.exception(&route, &exception.class);
+                    tracing::warn!(
+                        exchange = %drive.begun.exchange.id(), route,
+                        step = exception.step, class = exception.class, "an exchange needs a person"
+                    );
+                    return self
+                        .rest(drive, |exchange| {
+                            Record::Exception(journal::Exception {
+                                exchange,
+                                class: exception.class,
+                                owner: exception.owner,
+                                step: exception.step,
+                                code: exception.code,
+                                message: connector::redact(&exception.message),
+                                at_ms: clock::now_ms(),
+                            })
+                        })
+                        .await;
+                }
+                Action::End(end) => {
+                    self.metrics.ended(&drive.begun.version.plan.name, &end);
+                    let end = end.to_string();
+                    let at_ms = clock::now_ms();
+                    return self.rest(drive, |exchange| Record::End { exchange, end, at_ms }).await;
+                }
+            };
+            if self.stopping() {
+                // Answered while the process stops: the outcome must not be lost.
+                let mut last = drive.begun.exchange.advance(event, clock::now());
+                drive.take(&mut last);
+                return self.flush(drive, Vec::new()).await;
+            }
+            advance = drive.begun.exchange.advance(event, clock::now());
+        }
+    }
+
+    async fn wait(
+        self: &Arc<Self>,
+        drive: &mut Drive,
+        due_at_ms: u64,
+        why: String,
+    ) -> Result<(), Lost> {
+        self.rest(drive, |exchange| Record::Wait { exchange, due_at_ms, why }).await
+    }
+
+    /// The exchange leaves memory in the state that the record says.
+    async fn rest(
+        self: &Arc<Self>,
+        drive: &mut Drive,
+        state: impl FnOnce(u64) -> Record,
+    ) -> Result<(), Lost> {
+        let record = state(drive.begun.exchange.id().0);
+        let waits = matches!(record, Record::Wait { .. });
+        self.flush(drive, vec![record]).await?;
+        self.reply_at_rest(drive);
+        if waits {
+            self.timers_changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Brings the pending outcomes to disk, with all that follows from them: published events become
+    /// exchanges, ids are linked, new business keys are noted, in the same commit.
+    pub(super) async fn flush(
+        self: &Arc<Self>,
+        drive: &mut Drive,
+        also: Vec<Record>,
+    ) -> Result<(), Lost> {
+        self.flush_now(drive, also).await.map_err(|_| Lost)
+    }
+
+    pub(super) async fn flush_now(
+        self: &Arc<Self>,
+        drive: &mut Drive,
+        also: Vec<Record>,
+    ) -> Result<(), journal::Error> {
+        let outcomes = std::mem::take(&mut drive.pending);
+        let mut records = Vec::with_capacity(outcomes.len() + also.len() + 4);
+        if std::mem::take(&mut drive.waited) {
+            records.push(Record::Ready { exchange: drive.begun.exchange.id().0 });
+        }
+        let mut children = Vec::new();
+        for outcome in &outcomes {
+            records.push(Record::Outcome {
+                exchange: drive.begun.exchange.id().0,
+                sequence: outcome.sequence,
+                at_ms: clock::to_ms(outcome.at),
+                body: serde_json::to_string(outcome).unwrap_or_default(),
+            });
+            for arrival in self.arrivals(&drive.begun, outcome) {
+                let id = route::ExchangeId(self.journal.next_id(clock::now_ms()));
+                children.push(self.begin(id, arrival, &mut records));
+            }
+        }
+        records.extend(publish::link_records(&std::mem::take(&mut drive.links)));
+        let keys = drive.begun.exchange.keys();
+        let new: Vec<_> =
+            keys.iter().filter(|key| !drive.begun.keys.contains(key)).cloned().collect();
+        records.extend(publish::key_records(drive.begun.exchange.id(), &new));
+        records.extend(also);
+        if records.is_empty() {
+            return Ok(());
+        }
+        let committed = self.journal.commit(Commit::new(records)).await.map_err(|error| {
+            tracing::error!(exchange = %drive.begun.exchange.id(), %error, "outcomes could not be journalled");
+            self.fail(error)
+        })?;
+        drive.begun.keys = keys;
+        for child in children {
+            let id = child.exchange.id().0;
+            if !committed.duplicates.iter().any(|duplicate| duplicate.dropped == id) {
+                self.metrics.accepted(&child.version.plan.name);
+                self.spawn(child);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drive {
+    /// Tells the machine the first event; what it decides is pending.
+    pub(super) fn begin(mut begun: Begun, event: Event) -> (Drive, Advance) {
+        let mut advance = begun.exchange.advance(event, clock::now());
+        let mut drive = Drive { begun, pending: Vec::new(), links: Vec::new(), waited: false };
+        drive.take(&mut advance);
+        (drive, advance)
+    }
+
+    /// Keeps what the machine decided until it is flushed.
+    fn take(&mut self, advance: &mut Advance) {
+        self.pending.append(&mut advance.outcomes);
+        self.links.append(&mut advance.links);
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.begun.exchange
+    }
+}

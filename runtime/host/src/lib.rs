@@ -1,0 +1,16 @@
+//! The host: everything that acts. Ingress, dispatch, limits, admin and the command line around the
+//! pure crates, the journal and the connectors.
+
+mod admin;
+pub mod cli;
+mod clock;
+mod config;
+mod dispatch;
+mod ingress;
+mod limits;
+mod metrics;
+mod running;
+mod server;
+mod state;
+mod suggest;
+mod trace;

@@ -1,0 +1,5 @@
+//! The binary `crossdock`.
+
+fn main() -> std::process::ExitCode {
+    host::cli::main()
+}

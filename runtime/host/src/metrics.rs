@@ -1,0 +1,182 @@
+//! What the runtime counts, in Prometheus's text format. Names follow OpenTelemetry where it has one.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndLabels {
+    route: String,
+    end: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ExceptionLabels {
+    route: String,
+    class: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    connector: String,
+    operation: String,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OperationLabels {
+    connector: String,
+    operation: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    state: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabels {
+    limit: String,
+}
+
+pub struct Metrics {
+    registry: Registry,
+    accepted: Family<RouteLabels, Counter>,
+    ended: Family<EndLabels, Counter>,
+    exceptions: Family<ExceptionLabels, Counter>,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<OperationLabels, Histogram>,
+    exchanges: Family<StateLabels, Gauge>,
+    active: Gauge,
+    limit_waiting: Family<LimitLabels, Gauge>,
+    limit_granted: Family<LimitLabels, Gauge>,
+    limit_slowed_seconds: Family<LimitLabels, Gauge>,
+}
+
+/// Bounds of the call histogram, in seconds.
+const CALL_BOUNDS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("crossdock"),
+            accepted: Family::default(),
+            ended: Family::default(),
+            exceptions: Family::default(),
+            calls: Family::default(),
+            call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_BOUNDS)),
+            exchanges: Family::default(),
+            active: Gauge::default(),
+            limit_waiting: Family::default(),
+            limit_granted: Family::default(),
+            limit_slowed_seconds: Family::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("accepted", "Messages accepted", metrics.accepted.clone());
+        registry.register("ended", "Exchanges ended, by their end", metrics.ended.clone());
+        registry.register(
+            "exceptions",
+            "Exchanges sent to the exception desk",
+            metrics.exceptions.clone(),
+        );
+        registry.register("calls", "Calls of connector operations", metrics.calls.clone());
+        registry.register(
+            "call_seconds",
+            "Time of a call, limits not counted",
+            metrics.call_seconds.clone(),
+        );
+        registry.register(
+            "exchanges",
+            "Open exchanges in the journal, by state",
+            metrics.exchanges.clone(),
+        );
+        registry.register("active", "Exchanges in memory", metrics.active.clone());
+        registry.register(
+            "limit_waiting",
+            "Callers waiting in a budget's queue",
+            metrics.limit_waiting.clone(),
+        );
+        registry.register(
+            "limit_granted",
+            "Grants of a budget since the start",
+            metrics.limit_granted.clone(),
+        );
+        registry.register(
+            "limit_slowed_seconds",
+            "How much longer a system asked to be left alone",
+            metrics.limit_slowed_seconds.clone(),
+        );
+        metrics
+    }
+}
+
+impl Metrics {
+    pub fn accepted(&self, route: &str) {
+        self.accepted.get_or_create(&RouteLabels { route: route.to_owned() }).inc();
+    }
+
+    pub fn ended(&self, route: &str, end: &route::End) {
+        let labels = EndLabels { route: route.to_owned(), end: end.to_string() };
+        self.ended.get_or_create(&labels).inc();
+    }
+
+    pub fn exception(&self, route: &str, class: &str) {
+        let labels = ExceptionLabels { route: route.to_owned(), class: class.to_owned() };
+        self.exceptions.get_or_create(&labels).inc();
+    }
+
+    pub fn called(&self, connector: &str, operation: &str, outcome: &str, took: Duration) {
+        let (connector, operation) = (connector.to_owned(), operation.to_owned());
+        let labels = OperationLabels { connector: connector.clone(), operation: operation.clone() };
+        self.call_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        let labels = CallLabels { connector, operation, outcome: outcome.to_owned() };
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    /// The registry as text, with gauges read now.
+    pub fn render(
+        &self,
+        counts: &journal::Counts,
+        active: usize,
+        limits: &crate::limits::Limits,
+    ) -> String {
+        let states = [
+            ("ready", counts.ready),
+            ("waiting", counts.waiting),
+            ("parked", counts.parked),
+            ("excepted", counts.excepted),
+        ];
+        for (state, count) in states {
+            let labels = StateLabels { state: state.to_owned() };
+            self.exchanges.get_or_create(&labels).set(signed(count));
+        }
+        self.active.set(signed(active as u64));
+        for budget in limits.iter() {
+            let labels = LimitLabels { limit: budget.name.clone() };
+            self.limit_waiting.get_or_create(&labels).set(signed(budget.waiting() as u64));
+            self.limit_granted.get_or_create(&labels).set(signed(budget.granted_total()));
+            self.limit_slowed_seconds
+                .get_or_create(&labels)
+                .set(signed(budget.slowed_for().as_secs()));
+        }
+        let mut text = String::new();
+        if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {
+            tracing::error!("the metrics could not be written");
+        }
+        text
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

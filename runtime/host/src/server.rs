@@ -1,0 +1,188 @@
+//! The runtime as a whole: opened in the order of its dependencies, run until a signal, and closed in
+//! the opposite order with nothing lost.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use journal::Journal;
+use tokio::sync::watch;
+
+use crate::admin::Admin;
+use crate::cli::Failure;
+use crate::config::{Config, WebhookVerify};
+use crate::dispatch::{Dispatch, Options};
+use crate::ingress::Ingress;
+use crate::ingress::serve::{listen, serve};
+use crate::ingress::signature::Verifier;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::running::{self, Secrets, Versions};
+use crate::state::ConnectorState;
+
+/// How old the timestamp of a signed webhook may be, unless configured.
+const WEBHOOK_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Runs until Ctrl-C or SIGTERM, or until the journal fails.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    let config = Arc::new(config);
+    // Ports first: a second runtime on the same configuration stops here, before it touches files.
+    let http = listen(config.listen.http, "messages").await.map_err(Failure::surroundings)?;
+    let admin_listener =
+        listen(config.listen.admin, "admin API").await.map_err(Failure::surroundings)?;
+    let admin_token = admin_token(&config)?;
+    let journal = open_journal(&config.data)?;
+    let limits = Arc::new(Limits::build(&config.limits));
+    let upstreams = running::upstreams(&config, &limits, Secrets::Read)
+        .map_err(|problems| Failure::files(problems.join("\n\n")))?;
+    let verifiers = verifiers(&config)?;
+    let options = connector::Options {
+        cache_dir: Some(config.data.join("compiled")),
+        ..connector::Options::default()
+    };
+    let state = Arc::new(ConnectorState::new(journal.clone()));
+    let runtime = Arc::new(connector::Runtime::new(options, state).map_err(Failure::surroundings)?);
+    let loaded = running::load(&config, &runtime, &upstreams, Secrets::Read)
+        .await
+        .map_err(Failure::files)?;
+    for warning in &loaded.warnings {
+        eprintln!("{warning}\n");
+    }
+    let versions = Versions::new(config.clone(), runtime.clone(), upstreams, journal.clone());
+    let dispatch = Dispatch::new(
+        journal.clone(),
+        Arc::new(loaded.set),
+        versions,
+        limits,
+        Arc::new(Metrics::default()),
+        options_of(&config),
+    );
+    let (stop, stopping) = watch::channel(false);
+    dispatch.start().await.map_err(Failure::surroundings)?;
+    let ingress = Ingress::new(dispatch.clone(), verifiers, config.listen.clone());
+    ingress.start_sources(&stopping);
+    let addresses = (http.local_addr(), admin_listener.local_addr());
+    let read_timeout = config.listen.read_timeout.0;
+    let messages = tokio::spawn(serve(
+        http,
+        read_timeout,
+        stopping.clone(),
+        Arc::new(move |request, peer| ingress.clone().handle(request, peer)),
+    ));
+    let admin = Admin::new(dispatch.clone(), runtime, admin_token);
+    let ready = admin.ready();
+    let admin_server = tokio::spawn(serve(
+        admin_listener,
+        read_timeout,
+        stopping,
+        Arc::new(move |request, peer| admin.clone().handle(request, peer)),
+    ));
+    if let (Ok(http), Ok(admin)) = addresses {
+        let environment = &config.environment;
+        tracing::info!(environment, %http, %admin, routes = dispatch.running().routes.len(), "running");
+        println!("crossdock is running: messages at http://{http}, admin at http://{admin}");
+    }
+    ready.send_replace(true);
+
+    let failed = until_told(dispatch.fatal()).await;
+    ready.send_replace(false);
+    tracing::info!("stopping: no new messages, steps under way finish");
+    let drained = dispatch.drain(config.work.drain.0).await;
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(config.work.drain.0, async {
+        let _ = messages.await;
+        let _ = admin_server.await;
+    })
+    .await;
+    if !drained {
+        tracing::warn!("some calls did not end in time; they are taken up again at the next start");
+    }
+    match failed {
+        Some(reason) => Err(Failure::surroundings(reason)),
+        None => Ok(()),
+    }
+}
+
+/// Waits for a signal, or for the journal's failure and its reason.
+async fn until_told(mut fatal: watch::Receiver<Option<String>>) -> Option<String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).ok();
+    let terminated = async {
+        match &mut terminate {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => None,
+        () = terminated => None,
+        failed = fatal.wait_for(Option::is_some) => failed.ok().and_then(|reason| reason.clone()),
+    }
+}
+
+pub fn open_journal(data: &Path) -> Result<Journal, Failure> {
+    std::fs::create_dir_all(data).map_err(|error| {
+        Failure::surroundings(format!(
+            "the folder {} cannot be made: {error}\n  help: correct `data` in the configuration, or the permissions of its parent",
+            data.display()
+        ))
+    })?;
+    Journal::open(&data.join("journal.db"), journal::Options::default())
+        .map_err(|error| Failure::surroundings(format!("error[{}]: {error}", error.code())))
+}
+
+fn admin_token(config: &Config) -> Result<Option<connector::Secret>, Failure> {
+    let folder = config.file.parent().unwrap_or(Path::new(""));
+    match &config.listen.admin_token {
+        Some(source) => source.read(folder).map(Some).map_err(Failure::surroundings),
+        None if config.listen.admin.ip().is_loopback() => Ok(None),
+        None => Err(Failure::files(format!(
+            "error[CD0015]: the admin API would listen on {} without a token\n --> {} [listen]\n  help: set admin_token = {{ env = \"NAME\" }}, or listen on 127.0.0.1",
+            config.listen.admin,
+            config.file.display()
+        ))),
+    }
+}
+
+fn verifiers(config: &Config) -> Result<std::collections::BTreeMap<String, Verifier>, Failure> {
+    let folder = config.file.parent().unwrap_or(Path::new(""));
+    let mut verifiers = std::collections::BTreeMap::new();
+    for (alias, entry) in &config.connectors {
+        let Some(webhook) = &entry.webhook else { continue };
+        let place = format!(" --> {} [connectors.{alias}.webhook]", config.file.display());
+        let secret = match &webhook.secret {
+            Some(source) => Some(source.read(folder).map_err(|reason| {
+                Failure::surroundings(format!("error[CD0030]: {reason}\n{place}"))
+            })?),
+            None if webhook.verify == WebhookVerify::None => None,
+            None => {
+                return Err(Failure::files(format!(
+                    "error[CD0016]: a webhook is verified with a secret, and there is none\n{place}\n  help: set secret = {{ env = \"NAME\" }}"
+                )));
+            }
+        };
+        let header = webhook.header.clone().unwrap_or_else(|| "x-signature".to_owned());
+        verifiers.insert(
+            alias.clone(),
+            Verifier {
+                verify: webhook.verify,
+                secret,
+                header: header.to_ascii_lowercase(),
+                tolerance: webhook.tolerance.map_or(WEBHOOK_TOLERANCE, |span| span.0),
+            },
+        );
+    }
+    Ok(verifiers)
+}
+
+fn options_of(config: &Config) -> Options {
+    Options {
+        concurrency: config.work.concurrency,
+        backlog_max: config.work.backlog_max,
+        limit_patience: config.work.limit_patience.0,
+        connector_limits: config
+            .connectors
+            .iter()
+            .filter_map(|(alias, entry)| Some((alias.clone(), entry.limit.clone()?)))
+            .collect(),
+    }
+}

@@ -1,0 +1,414 @@
+//! Records to rows: the only place that writes. It runs inside the committer's transaction and
+//! never begins or ends one.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
+
+use crate::reader::State;
+use crate::record::{Accept, Commit, Committed, Duplicate, Exception, Node, Record, Task};
+use crate::{Digest, error};
+
+/// Why a commit was not applied.
+pub(crate) enum Refusal {
+    /// It contradicts what is stored: its own fault.
+    Conflict(String),
+    /// The file could not be read or written: everyone's fault.
+    Disk(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Refusal {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => {
+                Refusal::Conflict(error::reason(&error))
+            }
+            _ => Refusal::Disk(error),
+        }
+    }
+}
+
+type Applied<T = ()> = Result<T, Refusal>;
+
+/// What the writer remembers of the file. A rollback makes it stale: `forget`.
+#[derive(Default)]
+pub(crate) struct Writer {
+    versions: HashMap<Digest, i64>,
+}
+
+impl Writer {
+    pub(crate) fn forget(&mut self) {
+        self.versions.clear();
+    }
+
+    pub(crate) fn apply(&mut self, to: &Connection, commit: &Commit) -> Applied<Committed> {
+        let (duplicates, dropped) = claim_source_keys(to, commit)?;
+        for record in &commit.records {
+            let parent = match record {
+                Record::Accept(accept) => accept.parent,
+                _ => None,
+            };
+            if !dropped.is_empty()
+                && [record.exchange(), parent].iter().flatten().any(|id| dropped.contains(id))
+            {
+                continue;
+            }
+            self.write(to, record)?;
+        }
+        Ok(Committed { duplicates })
+    }
+
+    fn write(&mut self, to: &Connection, record: &Record) -> Applied {
+        match record {
+            Record::Accept(accept) => self.accept(to, accept),
+            Record::Outcome { exchange, sequence, at_ms, body } => {
+                outcome(to, *exchange, *sequence, *at_ms, body)
+            }
+            Record::Wait { exchange, due_at_ms, why } => {
+                let (state, due_at_ms) = (State::Waiting, Some(*due_at_ms));
+                set_open(to, *exchange, &Next { state, due_at_ms, why: Some(why), at_ms: None })
+            }
+            Record::Ready { exchange } => set_open(to, *exchange, &READY),
+            Record::Task(task) => open_task(to, task),
+            Record::TaskAnswered { exchange, step, answer, by, note, at_ms } => {
+                let closed = run(
+                    to,
+                    "UPDATE task SET answer = ?3, by = ?4, note = ?5, closed_at_ms = ?6
+                     WHERE exchange = ?1 AND step = ?2 AND closed_at_ms IS NULL",
+                    params![id(*exchange)?, step, answer, by, note, ms(*at_ms)],
+                )?;
+                if closed == 0 {
+                    return conflict(exchange, format_args!("has no open task at step `{step}`"));
+                }
+                set_open(to, *exchange, &READY)
+            }
+            Record::Exception(exception) => open_exception(to, exception),
+            Record::ExceptionClosed { exchange, by, action, at_ms } => {
+                let closed = run(
+                    to,
+                    "UPDATE exception SET by = ?2, action = ?3, closed_at_ms = ?4
+                     WHERE exchange = ?1 AND closed_at_ms IS NULL",
+                    params![id(*exchange)?, by, action, ms(*at_ms)],
+                )?;
+                if closed == 0 {
+                    return conflict(exchange, format_args!("has no open exception"));
+                }
+                set_open(to, *exchange, &READY)
+            }
+            Record::End { exchange, end, at_ms } => ended(to, *exchange, end, *at_ms),
+            Record::Key { exchange, name, value } => run(
+                to,
+                "INSERT OR IGNORE INTO business_key (value, name, exchange) VALUES (?1, ?2, ?3)",
+                params![value, name, id(*exchange)?],
+            )
+            .map(drop),
+            Record::Link { one, other } => link(to, one, other),
+            Record::Cursor { source, value } => run(
+                to,
+                "INSERT INTO cursor (source, value) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+                params![source, value],
+            )
+            .map(drop),
+            Record::Artifact { digest, kind, bytes } => run(
+                to,
+                "INSERT INTO artifact (digest, kind, bytes) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO NOTHING",
+                params![digest.0, kind, bytes],
+            )
+            .map(drop),
+            Record::RouteVersion { digest, name, artifact } => run(
+                to,
+                "INSERT INTO route_version (digest, name, artifact) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO NOTHING",
+                params![digest.0, name, artifact.0],
+            )
+            .map(drop),
+            Record::State { connector, key, value: Some(value) } => run(
+                to,
+                "INSERT INTO state (connector, key, value) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+                params![connector, key, value],
+            )
+            .map(drop),
+            Record::State { connector, key, value: None } => {
+                run(to, "DELETE FROM state WHERE connector = ?1 AND key = ?2", [connector, key])
+                    .map(drop)
+            }
+        }
+    }
+
+    fn accept(&mut self, to: &Connection, accept: &Accept) -> Applied {
+        let version = self.version(to, accept)?;
+        let exchange = id(accept.exchange)?;
+        let key = accept.source_key.as_ref();
+        let inserted = run(
+            to,
+            "INSERT INTO exchange (id, route_version, parent, received_at_ms, raw, source,
+                source_scope, source_key, body_digest, traceparent, headers, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+            params![
+                exchange,
+                version,
+                accept.parent.map(id).transpose()?,
+                ms(accept.received_at_ms),
+                accept.raw,
+                accept.source,
+                key.map(|key| &key.scope),
+                key.map(|key| &key.key),
+                accept.body_digest.map(|digest| digest.0),
+                accept.traceparent,
+                accept.headers,
+                accept.message,
+            ],
+        )?;
+        if inserted == 0 {
+            return conflict(&accept.exchange, format_args!("was accepted before"));
+        }
+        run(
+            to,
+            "INSERT INTO open (exchange, state) VALUES (?1, ?2)",
+            params![exchange, State::Ready.stored()],
+        )
+        .map(drop)
+    }
+
+    /// The row of a route version. Without it the exchange could not be resumed.
+    fn version(&mut self, to: &Connection, accept: &Accept) -> Applied<i64> {
+        if let Some(version) = self.versions.get(&accept.route_version) {
+            return Ok(*version);
+        }
+        let mut find = to.prepare_cached("SELECT id FROM route_version WHERE digest = ?1")?;
+        let found = find.query_row([accept.route_version.0], |row| row.get(0)).optional()?;
+        let Some(version) = found else {
+            return conflict(
+                &accept.exchange,
+                format_args!("runs on the route version {}, not stored", accept.route_version),
+            );
+        };
+        self.versions.insert(accept.route_version, version);
+        Ok(version)
+    }
+}
+
+/// Takes the source keys of all Accepts first, so that the records of a duplicate are known before
+/// any of them is written. Answers the duplicates and the ids that never come to exist.
+fn claim_source_keys(to: &Connection, commit: &Commit) -> Applied<(Vec<Duplicate>, HashSet<u64>)> {
+    let mut duplicates = Vec::new();
+    let mut dropped = HashSet::new();
+    for (index, record) in commit.records.iter().enumerate() {
+        let Record::Accept(accept) = record else { continue };
+        if accept.parent.is_some_and(|parent| dropped.contains(&parent)) {
+            dropped.insert(accept.exchange);
+            continue;
+        }
+        let Some(key) = &accept.source_key else { continue };
+        let claimed = run(
+            to,
+            "INSERT INTO source_key (scope, key, exchange) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO NOTHING",
+            params![key.scope, key.key, id(accept.exchange)?],
+        )?;
+        if claimed == 1 {
+            continue;
+        }
+        let mut holder = to.prepare_cached(
+            "SELECT k.exchange, e.body_digest FROM source_key k
+             LEFT JOIN exchange e ON e.id = k.exchange WHERE k.scope = ?1 AND k.key = ?2",
+        )?;
+        let (exchange, stored): (i64, Option<[u8; 32]>) =
+            holder.query_row(params![key.scope, key.key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let exchange = exchange.cast_unsigned();
+        // Its holder may stand in this very commit, its row not yet written.
+        let body_digest = stored.map(Digest).or_else(|| {
+            commit.records[..index].iter().find_map(|earlier| match earlier {
+                Record::Accept(earlier) if earlier.exchange == exchange => earlier.body_digest,
+                _ => None,
+            })
+        });
+        // The very exchange that holds the key, once more: not a duplicate but a second Accept.
+        if exchange == accept.exchange {
+            return conflict(&exchange, format_args!("was accepted before"));
+        }
+        dropped.insert(accept.exchange);
+        duplicates.push(Duplicate { index, dropped: accept.exchange, exchange, body_digest });
+    }
+    Ok((duplicates, dropped))
+}
+
+fn outcome(to: &Connection, exchange: u64, sequence: u32, at_ms: u64, body: &str) -> Applied {
+    let inserted = run(
+        to,
+        "INSERT INTO outcome (exchange, sequence, at_ms, body) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+        params![id(exchange)?, sequence, ms(at_ms), body],
+    )?;
+    if inserted == 0 {
+        return conflict(&exchange, format_args!("has an outcome {sequence} already"));
+    }
+    Ok(())
+}
+
+/// What an open exchange comes to next.
+struct Next<'a> {
+    state: State,
+    due_at_ms: Option<u64>,
+    why: Option<&'a str>,
+    /// When, if the record tells.
+    at_ms: Option<u64>,
+}
+
+const READY: Next<'static> = Next { state: State::Ready, due_at_ms: None, why: None, at_ms: None };
+
+fn set_open(to: &Connection, exchange: u64, next: &Next<'_>) -> Applied {
+    let row = id(exchange)?;
+    let mut find = to.prepare_cached("SELECT state FROM open WHERE exchange = ?1")?;
+    let Some(state) = find.query_row([row], |row| row.get(0)).optional()? else {
+        return conflict(&exchange, format_args!("is not open"));
+    };
+    if state != next.state.stored() {
+        leave(to, row, state, next.at_ms)?;
+    }
+    run(
+        to,
+        "UPDATE open SET state = ?2, due_at_ms = ?3, why = ?4 WHERE exchange = ?1",
+        params![row, next.state.stored(), next.due_at_ms.map(ms), next.why],
+    )
+    .map(drop)
+}
+
+/// Nobody is asked for what no longer waits: a task left without an answer, or an exception left
+/// without a word, is closed. Without a time, the task's own due time stands for it.
+fn leave(to: &Connection, exchange: i64, state: i64, at_ms: Option<u64>) -> Applied {
+    let values = params![exchange, at_ms.map(ms)];
+    if state == State::Parked.stored() {
+        run(
+            to,
+            "UPDATE task SET closed_at_ms = coalesce(?2, due_at_ms, opened_at_ms)
+             WHERE exchange = ?1 AND closed_at_ms IS NULL",
+            values,
+        )?;
+    } else if state == State::Excepted.stored() {
+        run(
+            to,
+            "UPDATE exception SET by = '', action = 'superseded',
+                closed_at_ms = coalesce(?2, at_ms)
+             WHERE exchange = ?1 AND closed_at_ms IS NULL",
+            values,
+        )?;
+    }
+    Ok(())
+}
+
+fn open_task(to: &Connection, task: &Task) -> Applied {
+    let ask = serde_json::Value::from(task.ask.clone()).to_string();
+    run(
+        to,
+        "INSERT INTO task (exchange, step, role, ask, show, due_at_ms, opened_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            id(task.exchange)?,
+            task.step,
+            task.role,
+            ask,
+            task.show,
+            task.due_at_ms.map(ms),
+            ms(task.opened_at_ms),
+        ],
+    )?;
+    let next = Next {
+        state: State::Parked,
+        due_at_ms: task.due_at_ms,
+        why: Some(&task.step),
+        at_ms: Some(task.opened_at_ms),
+    };
+    set_open(to, task.exchange, &next)
+}
+
+fn open_exception(to: &Connection, exception: &Exception) -> Applied {
+    run(
+        to,
+        "INSERT INTO exception (exchange, class, owner, step, code, message, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            id(exception.exchange)?,
+            exception.class,
+            exception.owner,
+            exception.step,
+            exception.code,
+            exception.message,
+            ms(exception.at_ms),
+        ],
+    )?;
+    let next = Next {
+        state: State::Excepted,
+        due_at_ms: None,
+        why: Some(&exception.class),
+        at_ms: Some(exception.at_ms),
+    };
+    set_open(to, exception.exchange, &next)
+}
+
+fn ended(to: &Connection, exchange: u64, end: &str, at_ms: u64) -> Applied {
+    let row = id(exchange)?;
+    let mut remove = to.prepare_cached("DELETE FROM open WHERE exchange = ?1 RETURNING state")?;
+    let Some(state) = remove.query_row([row], |row| row.get(0)).optional()? else {
+        return conflict(&exchange, format_args!("is not open"));
+    };
+    leave(to, row, state, Some(at_ms))?;
+    let mut count = to.prepare_cached(
+        "INSERT INTO ending (name, count) VALUES (?1, 1)
+         ON CONFLICT DO UPDATE SET count = count + 1 RETURNING id",
+    )?;
+    let ending: i64 = count.query_row([end], |row| row.get(0))?;
+    run(
+        to,
+        "INSERT INTO ended (exchange, at_ms, ending) VALUES (?1, ?2, ?3)",
+        params![row, ms(at_ms), ending],
+    )
+    .map(drop)
+}
+
+fn link(to: &Connection, one: &Node, other: &Node) -> Applied {
+    let (one, other) = (node(to, one)?, node(to, other)?);
+    if one == other {
+        return Ok(());
+    }
+    run(
+        to,
+        "INSERT OR IGNORE INTO link (one, other) VALUES (?1, ?2), (?2, ?1)",
+        params![one, other],
+    )
+    .map(drop)
+}
+
+fn node(to: &Connection, node: &Node) -> Applied<i64> {
+    let values = params![node.id, node.object, node.system, node.company];
+    let mut find = to.prepare_cached(
+        "SELECT number FROM node WHERE id = ?1 AND object = ?2 AND system = ?3 AND company = ?4",
+    )?;
+    if let Some(number) = find.query_row(values, |row| row.get(0)).optional()? {
+        return Ok(number);
+    }
+    run(to, "INSERT INTO node (id, object, system, company) VALUES (?1, ?2, ?3, ?4)", values)?;
+    Ok(to.last_insert_rowid())
+}
+
+/// One statement, prepared once. Answers the rows changed.
+fn run(to: &Connection, sql: &str, values: impl Params) -> Applied<usize> {
+    Ok(to.prepare_cached(sql)?.execute(values)?)
+}
+
+fn conflict<T>(exchange: &u64, what: std::fmt::Arguments<'_>) -> Applied<T> {
+    Err(Refusal::Conflict(format!("exchange {exchange} {what}")))
+}
+
+fn id(exchange: u64) -> Applied<i64> {
+    i64::try_from(exchange)
+        .map_err(|_| Refusal::Conflict(format!("{exchange} is no exchange id (63 bits)")))
+}
+
+/// A time as SQLite keeps it; one past its range never comes.
+fn ms(at_ms: u64) -> i64 {
+    i64::try_from(at_ms).unwrap_or(i64::MAX)
+}

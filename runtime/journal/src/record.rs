@@ -1,0 +1,201 @@
+//! What the host tells the journal: records, grouped into a commit that is durable as a whole or
+//! not at all. The stored form of each record is described beside the tables in `schema.rs`.
+
+use crate::Digest;
+
+/// Records that belong together. They become durable in one transaction, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    pub records: Vec<Record>,
+}
+
+impl Commit {
+    pub fn new(records: Vec<Record>) -> Commit {
+        Commit { records }
+    }
+
+    pub fn push(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+impl From<Record> for Commit {
+    fn from(record: Record) -> Commit {
+        Commit { records: vec![record] }
+    }
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Accepts whose source key was known. They, and every record of their exchange (and of its
+    /// children) in the same commit, were left out; the rest of the commit is on disk.
+    pub duplicates: Vec<Duplicate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// Position of the `Accept` in the commit's records.
+    pub index: usize,
+    /// The id that the left-out `Accept` carried. It never comes to exist.
+    pub dropped: u64,
+    /// The exchange that already holds the source key.
+    pub exchange: u64,
+    /// Digest of the body that the existing exchange was accepted with, if it gave one: another
+    /// digest under the same key is the caller's mistake (422).
+    pub body_digest: Option<Digest>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A message becomes an exchange, in state `Ready`. Its route version must be stored, before
+    /// or in this commit.
+    Accept(Accept),
+    /// The next outcome of an exchange. A sequence is written once: a second writer is refused.
+    Outcome { exchange: u64, sequence: u32, at_ms: u64, body: String },
+    /// The exchange waits for a time (retry, delay, settling) -> `Waiting`.
+    Wait { exchange: u64, due_at_ms: u64, why: String },
+    /// The exchange goes on: clears wait, park and due time -> `Ready`. As with every change of
+    /// state, a task or exception that stood open is closed without an answer.
+    Ready { exchange: u64 },
+    /// A person of `role` is asked -> `Parked`, due at `due_at_ms` (also a timer) if given.
+    Task(Task),
+    /// Closes the open task of this step -> `Ready`. Refused if it is no longer open.
+    TaskAnswered {
+        exchange: u64,
+        step: String,
+        answer: String,
+        by: String,
+        note: Option<String>,
+        at_ms: u64,
+    },
+    /// The exchange stands until a person acts -> `Excepted`.
+    Exception(Exception),
+    /// Closes the open exceptions of the exchange -> `Ready`. Refused if none is open.
+    ExceptionClosed { exchange: u64, by: String, action: String, at_ms: u64 },
+    /// The exchange is over. Refused a second time.
+    End { exchange: u64, end: String, at_ms: u64 },
+    /// Puts the exchange on a business timeline. Repeats are ignored.
+    Key { exchange: u64, name: String, value: String },
+    /// Two ids that mean the same thing or belong together; symmetric. Repeats are ignored.
+    Link { one: Node, other: Node },
+    /// How far a source was read; replaces the last one.
+    Cursor { source: String, value: String },
+    /// A route, contract or component by its digest; stored once.
+    Artifact { digest: Digest, kind: String, bytes: Vec<u8> },
+    /// A version of a route: `digest` names the version (route text with all that it was checked
+    /// against), `artifact` is the stored bytes to load it from again. Stored once.
+    RouteVersion { digest: Digest, name: String, artifact: Digest },
+    /// A connector's own small state; `None` removes the key.
+    State { connector: String, key: String, value: Option<Vec<u8>> },
+}
+
+#[derive(Clone, Debug)]
+pub struct Accept {
+    pub exchange: u64,
+    pub route_version: Digest,
+    /// The exchange that published or received this one.
+    pub parent: Option<u64>,
+    /// Where it came from, as shown to people: `http:/orders`, `webhook:storefront`, ...
+    pub source: String,
+    /// Scope and key that make this message one exchange however often it comes.
+    pub source_key: Option<SourceKey>,
+    pub body_digest: Option<Digest>,
+    /// JSON object of strings.
+    pub headers: String,
+    /// JSON.
+    pub message: Vec<u8>,
+    pub received_at_ms: u64,
+    pub traceparent: Option<String>,
+    /// A webhook request that its connector has not translated yet.
+    pub raw: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceKey {
+    pub scope: String,
+    pub key: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub exchange: u64,
+    pub step: String,
+    pub role: String,
+    /// The answers to choose from.
+    pub ask: Vec<String>,
+    /// JSON to show to the person.
+    pub show: String,
+    pub due_at_ms: Option<u64>,
+    pub opened_at_ms: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Exception {
+    pub exchange: u64,
+    /// The class of failure, as in `in-doubt`, `mapping`, `guest-trap`.
+    pub class: String,
+    pub owner: String,
+    pub step: String,
+    pub code: String,
+    pub message: String,
+    pub at_ms: u64,
+}
+
+/// An object as one system knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Node {
+    pub company: String,
+    pub object: String,
+    pub system: String,
+    pub id: String,
+}
+
+impl Node {
+    pub fn new(company: &str, object: &str, system: &str, id: &str) -> Node {
+        let [company, object, system, id] = [company, object, system, id].map(str::to_owned);
+        Node { company, object, system, id }
+    }
+}
+
+impl Record {
+    /// The exchange that this record belongs to, if it belongs to one.
+    pub fn exchange(&self) -> Option<u64> {
+        match self {
+            Record::Accept(accept) => Some(accept.exchange),
+            Record::Task(task) => Some(task.exchange),
+            Record::Exception(exception) => Some(exception.exchange),
+            Record::Outcome { exchange, .. }
+            | Record::Wait { exchange, .. }
+            | Record::Ready { exchange }
+            | Record::TaskAnswered { exchange, .. }
+            | Record::ExceptionClosed { exchange, .. }
+            | Record::End { exchange, .. }
+            | Record::Key { exchange, .. } => Some(*exchange),
+            Record::Link { .. }
+            | Record::Cursor { .. }
+            | Record::Artifact { .. }
+            | Record::RouteVersion { .. }
+            | Record::State { .. } => None,
+        }
+    }
+
+    /// Bytes of payload, roughly: bounds a commit and a group.
+    pub(crate) fn weight(&self) -> usize {
+        const FIXED: usize = 64;
+        FIXED
+            + match self {
+                Record::Accept(accept) => accept.message.len() + accept.headers.len(),
+                Record::Outcome { body, .. } => body.len(),
+                Record::Task(task) => task.show.len(),
+                Record::Exception(exception) => exception.message.len(),
+                Record::Artifact { bytes, .. } => bytes.len(),
+                Record::State { value, .. } => value.as_ref().map_or(0, Vec::len),
+                _ => 0,
+            }
+    }
+}

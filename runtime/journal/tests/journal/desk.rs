@@ -1,0 +1,153 @@
+//! Tasks, exceptions and timers: the state of an exchange that waits.
+
+use journal::{
+    Commit, Error, Exception, ExceptionFilter, Record, State, Task, TaskAnswer, TaskFilter,
+};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_task_parks_until_its_answer_and_takes_only_one() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    for id in [1, 2] {
+        let records = vec![Record::Accept(accept(id)), outcome(id, 0), task(id, "credit-analyst")];
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    let parked = journal.exchange(1).await.unwrap().unwrap().summary;
+    assert_eq!((parked.state, parked.due_at_ms), (State::Parked, Some(NOW + 500)));
+    let role = |role: &str| TaskFilter { role: Some(role.to_owned()), ..TaskFilter::default() };
+    assert_eq!(journal.tasks(role("credit-analyst")).await.unwrap().len(), 2);
+    assert!(journal.tasks(role("order-desk")).await.unwrap().is_empty());
+    let one = TaskFilter { exchange: Some(1), ..TaskFilter::default() };
+    let listed = journal.tasks(one.clone()).await.unwrap();
+    assert_eq!(listed[0].ask, ["approve", "refuse \"now\""]);
+    assert_eq!((listed[0].route.as_str(), listed[0].step.as_str()), ("intake", "review"));
+
+    journal.commit(answer(1, "approve").into()).await.unwrap();
+    let second = journal.commit(answer(1, "refuse").into()).await;
+    assert!(matches!(second, Err(Error::Conflict { .. })), "{second:?}");
+    assert_eq!(state(&journal, 1).await, State::Ready);
+    assert!(journal.tasks(one.clone()).await.unwrap().is_empty());
+    let closed = journal.tasks(TaskFilter { closed: true, ..one }).await.unwrap();
+    let by = "ada".to_owned();
+    let expected = TaskAnswer { answer: "approve".to_owned(), by, note: None };
+    assert_eq!(closed[0].answer.as_ref(), Some(&expected));
+
+    // Its time is over and the route goes on: nobody is asked any longer.
+    journal.commit(Record::Ready { exchange: 2 }.into()).await.unwrap();
+    assert!(journal.tasks(TaskFilter::default()).await.unwrap().is_empty());
+    assert!(journal.commit(answer(2, "approve").into()).await.is_err());
+    let two = TaskFilter { exchange: Some(2), closed: true, ..TaskFilter::default() };
+    let closed = journal.tasks(two).await.unwrap();
+    assert_eq!((closed[0].closed_at_ms, closed[0].answer.as_ref()), (Some(NOW + 500), None));
+}
+
+#[tokio::test]
+async fn an_exception_stands_until_it_is_closed_or_the_exchange_ends() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    for (id, class) in [(1, "mapping"), (2, "in-doubt"), (3, "in-doubt")] {
+        let records = vec![Record::Accept(accept(id)), exception(id, class)];
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    let class =
+        |class: &str| ExceptionFilter { class: Some(class.to_owned()), ..Default::default() };
+    assert_eq!(journal.exceptions(class("in-doubt")).await.unwrap().len(), 2);
+    let since = ExceptionFilter { since_ms: NOW + 2, ..Default::default() };
+    assert_eq!(journal.exceptions(since).await.unwrap().len(), 2);
+    let counts = journal.counts().await.unwrap();
+    assert_eq!((counts.excepted, counts.ready), (3, 0));
+
+    let close = |exchange| Record::ExceptionClosed {
+        exchange,
+        by: "ada".to_owned(),
+        action: "retry".to_owned(),
+        at_ms: NOW + 50,
+    };
+    journal.commit(close(1).into()).await.unwrap();
+    assert!(journal.commit(close(1).into()).await.is_err(), "closed twice");
+    assert_eq!(state(&journal, 1).await, State::Ready);
+    journal.commit(end(2).into()).await.unwrap();
+    let open = journal.exceptions(ExceptionFilter::default()).await.unwrap();
+    assert_eq!(open.iter().map(|found| found.exchange).collect::<Vec<_>>(), [3]);
+    let all = ExceptionFilter { closed: true, ..ExceptionFilter::default() };
+    let all = journal.exceptions(all).await.unwrap();
+    let closed: Vec<_> = all.into_iter().map(|found| found.closed).collect();
+    assert_eq!(closed[0], Some(("ada".to_owned(), "retry".to_owned(), NOW + 50)));
+    assert_eq!(closed[1], Some((String::new(), "superseded".to_owned(), NOW + 9)));
+    assert_eq!(closed[2], None);
+}
+
+#[tokio::test]
+async fn timers_come_in_the_order_of_their_time_and_survive_a_restart() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    assert_eq!(journal.next_timer(0).await.unwrap(), None);
+    for (id, due) in [(1, NOW + 300), (2, NOW + 100), (3, NOW + 200)] {
+        let wait = Record::Wait { exchange: id, due_at_ms: due, why: "retry of tax".to_owned() };
+        journal.commit(Commit::new(vec![Record::Accept(accept(id)), wait])).await.unwrap();
+    }
+    journal.commit(Record::Ready { exchange: 3 }.into()).await.unwrap();
+    drop(journal);
+    let journal = place.open();
+    assert_eq!(journal.next_timer(0).await.unwrap(), Some(NOW + 100));
+    let due = |now, limit| {
+        let journal = journal.clone();
+        async move {
+            let due = journal.due_timers(now, limit).await.unwrap();
+            due.into_iter().map(|timer| timer.exchange).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(journal.next_timer(NOW + 100).await.unwrap(), Some(NOW + 300));
+    assert!(due(NOW + 99, 9).await.is_empty());
+    assert_eq!(due(NOW + 100, 9).await, [2]);
+    assert_eq!(due(NOW + 9_000, 9).await, [2, 1]);
+    assert_eq!(due(NOW + 9_000, 1).await, [2]);
+    let open = journal.open_exchanges(1, 10).await.unwrap();
+    let open: Vec<_> = open.iter().map(|open| (open.id, open.state, open.why.as_deref())).collect();
+    assert_eq!(open, [(2, State::Waiting, Some("retry of tax")), (3, State::Ready, None)]);
+    journal.commit(end(2).into()).await.unwrap();
+    assert_eq!(due(NOW + 9_000, 9).await, [1], "an ended exchange has no timer");
+    journal.commit(task(1, "credit-analyst").into()).await.unwrap();
+    assert!(due(NOW + 9_000, 9).await.is_empty(), "a task waits for its role, not for a time");
+}
+
+async fn state(journal: &journal::Journal, id: u64) -> State {
+    journal.exchange(id).await.unwrap().unwrap().summary.state
+}
+
+fn task(exchange: u64, role: &str) -> Record {
+    Record::Task(Task {
+        exchange,
+        step: "review".to_owned(),
+        role: role.to_owned(),
+        ask: vec!["approve".to_owned(), "refuse \"now\"".to_owned()],
+        show: "{}".to_owned(),
+        due_at_ms: Some(NOW + 500),
+        opened_at_ms: NOW,
+    })
+}
+
+fn answer(exchange: u64, answer: &str) -> Record {
+    Record::TaskAnswered {
+        exchange,
+        step: "review".to_owned(),
+        answer: answer.to_owned(),
+        by: "ada".to_owned(),
+        note: None,
+        at_ms: NOW + 10,
+    }
+}
+
+fn exception(exchange: u64, class: &str) -> Record {
+    Record::Exception(Exception {
+        exchange,
+        class: class.to_owned(),
+        owner: "order-desk".to_owned(),
+        step: "tax".to_owned(),
+        code: "no-lines".to_owned(),
+        message: "message.lines is empty".to_owned(),
+        at_ms: NOW + exchange,
+    })
+}

@@ -1,0 +1,8 @@
+//! The journal from outside: what it promises about disks, crashes and second processes.
+
+mod commits;
+mod crash;
+mod desk;
+mod questions;
+mod support;
+mod trouble;

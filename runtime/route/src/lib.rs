@@ -1,0 +1,42 @@
+//! Routes: TOML as written becomes a checked [`Plan`]; a message that travels along one is an
+//! [`Exchange`], a state machine that says what to do next and is told what came of it.
+//! Pure: no file system, clock, randomness, tokio or wasmtime. Time and ids come in as arguments.
+
+mod check;
+pub mod duration;
+mod envelope;
+mod fault;
+mod id;
+mod links;
+pub mod machine;
+mod operation;
+mod plan;
+pub mod report;
+mod retry;
+pub mod schedule;
+mod scope;
+pub mod source;
+pub mod step;
+mod with;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{Checked, Environment, File, check};
+pub use envelope::Envelope;
+pub use fault::{Fault, Retry};
+pub use id::{ExchangeId, NotAnId};
+pub use links::{Link, OWN_SYSTEM, links};
+pub use machine::{
+    Action, Advance, CallAction, Decision, End, Event, Exception, Exchange, FindAction, Item, Json,
+    Linked, Outcome, OutcomeKind, ProbeAnswer, RestoreError, Task,
+};
+pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
+pub use plan::{MessageType, Plan, Received};
+pub use report::{Report, Severity};
+pub use retry::Policy;
+pub use source::{
+    EventSource, HttpSource, PollSource, Reply, ScheduleSource, Source, WebhookSource,
+};
+pub use step::{Kind, Step};

@@ -1,0 +1,310 @@
+//! Calls: when to make one, when to make it again, and when to ask first whether it took effect.
+//! A mutation is never repeated blindly: its key, its probe, or a person decides.
+
+use contract::Value;
+use jiff::Timestamp;
+
+use super::advance::Draft;
+use super::apply::Change;
+use super::{Action, CallAction, Exchange, Json, OutcomeKind, PROBES_MAX, class};
+use crate::retry::{Policy, jitter, later};
+use crate::step::{Call, Kind, Step, call::TIMEOUT_MS};
+use crate::with::Trouble;
+use crate::{Effect, Fault, Key, Retry, Source};
+
+/// The longest pause between two questions to a probe.
+const PROBE_PAUSE_MS_MAX: u64 = 300_000;
+
+impl Exchange {
+    /// The call of the step under way, if it is one.
+    pub(super) fn call(&self) -> Option<&Call> {
+        match &self.plan.steps.get(self.at)?.kind {
+            Kind::Call(call) if !self.envelope.raw => Some(call),
+            _ => None,
+        }
+    }
+
+    pub(super) fn mutates(&self) -> bool {
+        self.call().is_some_and(|call| call.operation.effect == Effect::Mutation)
+    }
+
+    pub(super) fn run_call(
+        &mut self,
+        step: &Step,
+        call: &Call,
+        draft: &mut Draft,
+    ) -> Result<Option<Action>, Trouble> {
+        if let (Some(each), Some(elements)) = (&step.each, self.progress.elements.clone()) {
+            match elements.get(self.progress.results.len()) {
+                Some(element) => self.slots[each.slot] = element.clone(),
+                None => {
+                    let none = Value::list(Vec::new());
+                    let kind = OutcomeKind::Answered { value: Json::of(&none), probed: false };
+                    self.write(kind, Change::Answered(none), draft);
+                    return Ok(None);
+                }
+            }
+        }
+        let input = call.with.evaluate(&self.slots)?;
+        let mut intent = false;
+        if call.operation.effect == Effect::Mutation {
+            match self.safety(call, draft.now) {
+                Safety::Call => {}
+                Safety::Intend => {
+                    intent = true;
+                    self.write(OutcomeKind::Intent, Change::Intent, draft);
+                }
+                Safety::Doubt => {
+                    self.write(OutcomeKind::InDoubt, Change::InDoubt, draft);
+                    return Ok(None);
+                }
+                Safety::Park(why) => {
+                    self.park_in_doubt(why, draft);
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(self.calling(CallAction {
+            path: self.path_of(step),
+            connector: call.connector.clone(),
+            operation: call.operation.operation.name.clone(),
+            input,
+            key: self.key(),
+            attempt: self.progress.attempts + 1,
+            effect: call.operation.effect,
+            intent,
+            timeout_ms: call.timeout_ms,
+            probe_of: None,
+            started_at: self.progress.started_at,
+        })))
+    }
+
+    /// Whether a mutation may be called now.
+    fn safety(&self, call: &Call, now: Timestamp) -> Safety {
+        let in_doubt = self.progress.in_doubt;
+        let may_have_run = in_doubt || self.resumed;
+        let has_probe = call.probe.is_some();
+        match call.operation.key {
+            Key::LookedUp | Key::Honoured { .. } if may_have_run && self.forgotten(call, now) => {
+                match has_probe {
+                    true => Safety::Doubt,
+                    false => Safety::Park(
+                        "the system may have forgotten the key of a call that may have taken effect",
+                    ),
+                }
+            }
+            // Noted, so that a refusal of the repeated call is not taken for a refusal of both.
+            Key::LookedUp | Key::Honoured { .. } if may_have_run && !in_doubt => Safety::Doubt,
+            Key::LookedUp | Key::Honoured { .. } => Safety::Call,
+            Key::None if has_probe && may_have_run => Safety::Doubt,
+            Key::None if has_probe => Safety::Call,
+            Key::None if self.progress.intended => Safety::Park(
+                "the call was under way when the runtime stopped, and nothing tells whether it took effect",
+            ),
+            Key::None if in_doubt => Safety::Park("nothing tells whether the call took effect"),
+            Key::None => Safety::Intend,
+        }
+    }
+
+    /// Whether the system may no longer know the key of an earlier attempt.
+    pub(super) fn forgotten(&self, call: &Call, now: Timestamp) -> bool {
+        match call.operation.key {
+            Key::Honoured { lifetime_s } => {
+                now >= later(self.progress.since, lifetime_s.saturating_mul(1_000))
+            }
+            Key::LookedUp | Key::None => false,
+        }
+    }
+
+    /// After an attempt that got no answer.
+    pub(super) fn after_fault(&mut self, at: Timestamp, draft: &mut Draft) -> Option<Action> {
+        let Some(fault) = self.progress.last_fault.clone() else {
+            unreachable!("an attempt has a fault");
+        };
+        let (policy, key, has_probe) = match self.call() {
+            Some(call) => (call.retry.clone(), call.operation.key, call.probe.is_some()),
+            None => (Policy::standard(), Key::LookedUp, false),
+        };
+        if fault.retry == Retry::OutcomeUnknown && self.mutates() {
+            if has_probe {
+                return self.probe(at, draft);
+            }
+            if key == Key::None {
+                let message =
+                    format!("nothing tells whether the call took effect: {}", fault.message);
+                self.park_in_doubt(&message, draft);
+                return None;
+            }
+        }
+        let first = self.progress.first_fault_at.unwrap_or(at);
+        match policy.next(self.id, self.progress.spent, &fault, first, at) {
+            None => {
+                self.give_up(fault, draft);
+                None
+            }
+            Some(until) if draft.now < until => {
+                let (next, of) = (self.progress.spent + 1, policy.attempts);
+                let why =
+                    format!("attempt {next} of {of}, after {}: {}", fault.code, fault.message);
+                Some(Action::Wait { until, why })
+            }
+            Some(_) => self.again(draft),
+        }
+    }
+
+    /// The probe says that nothing took effect: call again, while the policy lasts.
+    pub(super) fn after_absent(&mut self, draft: &mut Draft) -> Option<Action> {
+        let attempts = self.call().map_or(1, |call| call.retry.attempts);
+        match &self.progress.last_fault {
+            Some(fault) if self.progress.spent >= attempts => {
+                let fault = fault.clone();
+                self.give_up(fault, draft);
+                None
+            }
+            _ => self.again(draft),
+        }
+    }
+
+    /// The same call once more, under the same key.
+    fn again(&mut self, draft: &mut Draft) -> Option<Action> {
+        if self.envelope.raw {
+            return self.call_source(draft);
+        }
+        let plan = self.plan.clone();
+        let step = &plan.steps[self.at];
+        let Kind::Call(call) = &step.kind else { unreachable!("only calls are attempted") };
+        match self.elements().and_then(|()| self.run_call(step, call, draft)) {
+            Ok(next) => next,
+            Err(trouble) => {
+                let message = format!("{} {trouble}", self.plan.file);
+                self.except(class::MAPPING, class::MAPPING, message, None, draft);
+                None
+            }
+        }
+    }
+
+    /// Asks the probe, once the effect has had time to show.
+    pub(super) fn probe(&mut self, at: Timestamp, draft: &mut Draft) -> Option<Action> {
+        if self.progress.probes >= PROBES_MAX {
+            let message = format!(
+                "asked {PROBES_MAX} times, the probe could not tell whether the call took effect"
+            );
+            self.park_in_doubt(&message, draft);
+            return None;
+        }
+        let plan = self.plan.clone();
+        let step = &plan.steps[self.at];
+        let Kind::Call(call) = &step.kind else { unreachable!("only calls are probed") };
+        let Some(probe) = &call.probe else {
+            self.park_in_doubt("nothing tells whether the call took effect", draft);
+            return None;
+        };
+        let settling_ms = call.operation.settling_ms;
+        let pause_ms = match self.progress.probes {
+            0 => settling_ms,
+            asked => {
+                let pause_ms = (settling_ms.max(1_000) << asked.min(16)).min(PROBE_PAUSE_MS_MAX);
+                jitter(pause_ms, self.id, asked).max(settling_ms)
+            }
+        };
+        let until = later(at, pause_ms);
+        if draft.now < until {
+            let why =
+                format!("settling, then {} tells whether it took effect", probe.operation.name);
+            return Some(Action::Wait { until, why });
+        }
+        let input = match self.elements().and_then(|()| {
+            if let (Some(each), Some(elements)) = (&step.each, &self.progress.elements)
+                && let Some(element) = elements.get(self.progress.results.len())
+            {
+                self.slots[each.slot] = element.clone();
+            }
+            call.with.evaluate(&self.slots)
+        }) {
+            Ok(input) => input,
+            Err(trouble) => {
+                let message = format!("{} {trouble}", self.plan.file);
+                self.except(class::MAPPING, class::MAPPING, message, None, draft);
+                return None;
+            }
+        };
+        Some(self.calling(CallAction {
+            path: self.path_of(step),
+            connector: call.connector.clone(),
+            operation: probe.operation.name.clone(),
+            input,
+            key: self.key(),
+            attempt: self.progress.probes + 1,
+            effect: Effect::Query,
+            intent: false,
+            timeout_ms: call.timeout_ms,
+            probe_of: Some(call.operation.operation.name.clone()),
+            started_at: self.progress.started_at,
+        }))
+    }
+
+    /// The call that translates a raw webhook request.
+    pub(super) fn call_source(&mut self, draft: &mut Draft) -> Option<Action> {
+        let Source::Webhook(webhook) = &self.plan.source else {
+            let message = "only webhook requests are translated".to_owned();
+            self.except(class::OUTSIDE_CONTRACT, class::OUTSIDE_CONTRACT, message, None, draft);
+            return None;
+        };
+        let call = CallAction {
+            path: self.path(),
+            connector: webhook.connector.clone(),
+            operation: webhook.operation.clone(),
+            input: self.envelope.message.clone(),
+            key: self.key(),
+            attempt: self.progress.attempts + 1,
+            effect: Effect::Query,
+            intent: false,
+            timeout_ms: TIMEOUT_MS,
+            probe_of: None,
+            started_at: self.progress.started_at,
+        };
+        Some(self.calling(call))
+    }
+
+    fn calling(&mut self, call: CallAction) -> Action {
+        let action = Action::Call(call);
+        self.under_way = Some(action.clone());
+        action
+    }
+
+    fn key(&self) -> String {
+        format!("{}/{}/{}", self.key_root, self.path(), self.progress.generation)
+    }
+
+    /// The policy is spent, or no retry would help.
+    fn give_up(&mut self, fault: Fault, draft: &mut Draft) {
+        if self.progress.in_doubt {
+            let message = format!(
+                "an earlier attempt may have taken effect; the last one: {}",
+                fault.message
+            );
+            return self.except(class::IN_DOUBT, &fault.code.clone(), message, Some(fault), draft);
+        }
+        let connector = match (self.call(), &self.plan.source) {
+            (Some(call), _) => call.connector.as_str(),
+            (None, source) => source.connector().unwrap_or_default(),
+        };
+        let class = fault.class(connector);
+        self.except(&class, &fault.code.clone(), fault.message.clone(), Some(fault), draft);
+    }
+
+    pub(super) fn park_in_doubt(&mut self, message: &str, draft: &mut Draft) {
+        let fault = self.progress.last_fault.clone();
+        self.except(class::IN_DOUBT, class::IN_DOUBT, message.to_owned(), fault, draft);
+    }
+}
+
+enum Safety {
+    Call,
+    /// Journal the intent, then call.
+    Intend,
+    /// Journal that an earlier call may have taken effect; the probe or the key goes on from there.
+    Doubt,
+    /// A person first.
+    Park(&'static str),
+}

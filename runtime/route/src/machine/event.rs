@@ -1,0 +1,56 @@
+//! What the host tells the machine, and what it gets back.
+
+use contract::Value;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Outcome};
+use crate::{Fault, Link};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The first event of a new exchange.
+    Start,
+    /// After a restart.
+    Resume,
+    /// Of a call.
+    Answer(Value),
+    /// Of a call.
+    Fault(Fault),
+    /// The time of a wait has come.
+    Fired,
+    /// A person answered a task. An answer that was not offered changes nothing.
+    Decided(Decision),
+    /// Every node found, nearest first; empty if there is none yet.
+    Found(Vec<Linked>),
+    /// A person runs the failed step again: under the same key, unless the system refused it.
+    Retry { by: String, why: String },
+    /// A person gives it up. Heeded while it waits, not while a call is under way.
+    Discard { by: String, why: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub answer: String,
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub at: Timestamp,
+}
+
+/// A node of the graph of links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    pub object: String,
+    pub system: String,
+    pub id: String,
+}
+
+/// What came of an event: outcomes to journal in this order, in one commit; then the action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advance {
+    pub outcomes: Vec<Outcome>,
+    /// What the outcomes tie together, for the same commit.
+    pub links: Vec<Link>,
+    pub action: Action,
+}

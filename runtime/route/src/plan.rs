@@ -1,0 +1,136 @@
+//! A checked route: names are positions, expressions are programs, spans are milliseconds. Whoever
+//! holds a Plan can run it; a bad one cannot be made, since only `check` builds it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::{MapKey, Type, TypeName, Value};
+use expression::{EvaluationError, Program};
+use jiff::Timestamp;
+
+use crate::source::Source;
+use crate::step::Step;
+use crate::{Envelope, ExchangeId, scope};
+
+#[derive(Debug)]
+pub struct Plan {
+    pub name: String,
+    /// The role that gets its exceptions.
+    pub owner: String,
+    pub summary: Option<String>,
+    pub file: String,
+    /// As written; what a route version is the digest of.
+    pub text: Arc<str>,
+    pub source: Source,
+    pub message: MessageType,
+    /// Business keys by name; see [`crate::Exchange::keys`].
+    pub keys: Vec<(String, Program)>,
+    pub steps: Vec<Step>,
+    /// How many slots the programs of this route read: message, headers, meta, the element of an
+    /// `each`, then one for each step that has a result.
+    pub(crate) slots: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum MessageType {
+    Typed(Type),
+    /// JSON without a contract.
+    Any,
+}
+
+impl Plan {
+    pub fn step(&self, name: &str) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().find(|(_, step)| step.name == name)
+    }
+
+    /// Connectors that this route calls, the source's included, each once in order of appearance.
+    pub fn connectors(&self) -> Vec<&str> {
+        let mut aliases: Vec<&str> = self.source.connector().into_iter().collect();
+        for step in &self.steps {
+            if let Some(alias) = step.connector()
+                && !aliases.contains(&alias)
+            {
+                aliases.push(alias);
+            }
+        }
+        aliases
+    }
+
+    /// Topics that this route publishes.
+    pub fn topics(&self) -> impl Iterator<Item = &TypeName> {
+        self.steps.iter().filter_map(Step::topic)
+    }
+
+    /// The key under which the source knows the message (`from.http.key`), evaluated before an
+    /// exchange exists: only `message` and `headers` are in scope. None when the route names no key
+    /// or the key is an absent optional.
+    pub fn source_key(&self, envelope: &Envelope) -> Result<Option<String>, EvaluationError> {
+        let Source::Http(http) = &self.source else { return Ok(None) };
+        let Some(program) = &http.key else { return Ok(None) };
+        let slots = [envelope.message.clone(), scope::headers(&envelope.headers)];
+        Ok(key_text(&program.evaluate(&slots)?))
+    }
+
+    /// The slots as an exchange begins: no step has run.
+    pub(crate) fn first_slots(&self, id: ExchangeId, envelope: &Envelope) -> Vec<Value> {
+        let mut slots = vec![Value::Null; self.slots];
+        slots[scope::MESSAGE] = envelope.message.clone();
+        slots[scope::HEADERS] = scope::headers(&envelope.headers);
+        slots[scope::META] = scope::meta(id, &self.name, &envelope.source, envelope.received_at);
+        slots
+    }
+}
+
+/// What a webhook or poll operation took in, as its output record says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// The source's id of each item and the item itself.
+    pub items: Vec<(String, Value)>,
+    /// Polls only: where to go on.
+    pub next_cursor: Option<String>,
+    /// Polls only: ask again at once.
+    pub more: bool,
+}
+
+impl Received {
+    /// None if the value is not of the agreed shape (which the check of the route has excluded).
+    pub fn of(output: &Value) -> Option<Received> {
+        let Some(Value::List(listed)) = output.get("items") else { return None };
+        let mut items = Vec::with_capacity(listed.len());
+        for item in listed.iter() {
+            items.push((item.get("id")?.as_str()?.to_owned(), item.get("value")?.clone()));
+        }
+        let next_cursor = output.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+        let more = matches!(output.get("more"), Some(Value::Bool(true)));
+        Some(Received { items, next_cursor, more })
+    }
+}
+
+/// A key as text; none for an absent optional and for the empty text, which identifies nothing.
+pub(crate) fn key_text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Uint(number) => number.to_string(),
+        Value::Decimal(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Timestamp(at) => at.to_string(),
+        Value::Variant(variant) if variant.payload.is_none() => {
+            variant.ty.cases[variant.case].json.clone()
+        }
+        Value::Optional(Some(inner)) => return key_text(inner),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+pub(crate) fn string_map<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    let map: BTreeMap<MapKey, Value> =
+        entries.map(|(key, text)| (MapKey::from(key), Value::string(text))).collect();
+    Value::Map(Arc::new(map))
+}
+
+/// The instant from which a message counts as there, for routes without a better one.
+pub(crate) fn tick(at: Timestamp) -> Value {
+    Value::record(scope::tick_record(), vec![Value::Timestamp(at)])
+}

@@ -1,0 +1,134 @@
+//! What expressions of a route may name: `message`, `headers`, `meta`, `each` inside a repeated step,
+//! and every earlier step by its name. Here are the positions, types and values of what is not a
+//! contract's.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use contract::{Field, Record, Scalar, Type, TypeName, Value};
+use jiff::Timestamp;
+
+use crate::ExchangeId;
+use crate::plan::string_map;
+
+pub(crate) const MESSAGE: usize = 0;
+pub(crate) const HEADERS: usize = 1;
+pub(crate) const META: usize = 2;
+/// The first slot of a step's result.
+pub(crate) const FIRST: usize = 3;
+
+/// Names in scope everywhere, by slot.
+pub(crate) const NAMES: [&str; FIRST] = ["message", "headers", "meta"];
+/// The element, inside a step with `each`.
+pub(crate) const ELEMENT: &str = "each";
+/// Further names that no step may have: words of CEL, and names that it gives a meaning.
+pub(crate) const WORDS: [&str; 28] = [
+    ELEMENT,
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "optional",
+    "has",
+    "math",
+    "strings",
+    "source",
+    "end",
+];
+
+static META_RECORD: LazyLock<Arc<Record>> = LazyLock::new(|| {
+    record(
+        "meta",
+        vec![
+            ("exchange", Type::String),
+            ("route", Type::String),
+            ("source", Type::String),
+            ("received-at", Type::Scalar(Scalar::Timestamp)),
+        ],
+    )
+});
+
+static DECISION_RECORD: LazyLock<Arc<Record>> = LazyLock::new(|| {
+    record(
+        "decision",
+        vec![
+            ("answer", Type::String),
+            ("by", Type::String),
+            ("at", Type::Scalar(Scalar::Timestamp)),
+            ("note", Type::Option(Arc::new(Type::String))),
+        ],
+    )
+});
+
+static TICK_RECORD: LazyLock<Arc<Record>> =
+    LazyLock::new(|| record("tick", vec![("at", Type::Scalar(Scalar::Timestamp))]));
+
+/// exchange, route, source, received_at.
+pub(crate) fn meta_record() -> Arc<Record> {
+    META_RECORD.clone()
+}
+
+/// The result of a park step: answer, by, at, note.
+pub(crate) fn decision_record() -> Arc<Record> {
+    DECISION_RECORD.clone()
+}
+
+/// The message of a scheduled route: at, the instant it was due.
+pub(crate) fn tick_record() -> Arc<Record> {
+    TICK_RECORD.clone()
+}
+
+pub(crate) fn headers(headers: &BTreeMap<String, String>) -> Value {
+    string_map(headers.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+}
+
+pub(crate) fn meta(id: ExchangeId, route: &str, source: &str, received_at: Timestamp) -> Value {
+    Value::record(
+        meta_record(),
+        vec![
+            Value::string(id.to_string()),
+            Value::string(route),
+            Value::string(source),
+            Value::Timestamp(received_at),
+        ],
+    )
+}
+
+/// A record of the runtime's own, so that expressions see it as they see a contract's.
+fn record(name: &str, fields: Vec<(&str, Type)>) -> Arc<Record> {
+    Arc::new(Record {
+        name: TypeName {
+            package: "crossdock:runtime".to_owned(),
+            interface: "scope".to_owned(),
+            name: name.to_owned(),
+            major: 1,
+        },
+        docs: String::new(),
+        fields: fields
+            .into_iter()
+            .map(|(name, ty)| Field {
+                name: name.to_owned(),
+                json: name.replace('-', "_"),
+                docs: String::new(),
+                ty,
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,486 @@
+//! Scripts: events in, the next action out. Every line is also checked on a restored twin.
+
+use super::fixture::{Run, at, envelope, order, plan, plan_of, value};
+use crate::*;
+
+const UNKNOWN: Retry = Retry::OutcomeUnknown;
+const LATER: Retry = Retry::Later { after_ms: None };
+const NUMBER: &str = r#"{"number": "17"}"#;
+
+fn call(name: &str, operation: &str, more: &str) -> String {
+    format!(
+        "[[step]]\nname = \"{name}\"\ncall = \"shop.{operation}\"\nwith = {{ order = \"message.id\" }}\n{more}\n"
+    )
+}
+
+fn retry(run: &mut Run) -> &Action {
+    run.on(Event::Retry { by: "ann".to_owned(), why: "fixed".to_owned() })
+}
+
+const STEPS: &str = r#"
+[keys]
+order = "message.id"
+number = "created.number"
+maybe = "message.customer"
+
+[[step]]
+name = "credit"
+call = "shop.check-credit"
+with = { customer = "'c'", amount = "message.total" }
+[[step]]
+name = "review"
+when = "credit.decision == 'hold'"
+park = { role = "analyst", within = "1h", ask = ["approve", "refuse"], show = { limit = "credit.limit" } }
+[[step]]
+name = "refused"
+when = "review.?answer.orValue('') == 'refuse'"
+end = { refused = "credit" }
+[[step]]
+name = "sum"
+set = { total = "message.total * 2", limit = "credit.limit" }
+[[step]]
+name = "created"
+call = "shop.create-order"
+with = { order = "message.id + '/' + string(sum.total)" }
+[[step]]
+name = "told"
+publish = "acme:shop/orders.accepted@1"
+with = { order = "message", total = "sum.total" }
+"#;
+
+#[test]
+fn a_message_goes_all_the_way() {
+    let mut run = Run::start(&plan(STEPS));
+    assert_eq!(run.shown(), "call check-credit credit/0 #1 from 0s");
+    assert_eq!(run.exchange.keys(), [("order".to_owned(), "O1".to_owned())]);
+    run.now = 3;
+    run.answer("check-credit", r#"{"decision": "approved", "limit": "12.50"}"#);
+    assert_eq!(run.shown(), "call create-order created/0 #1 from 3s");
+    let Action::Call(call) = &run.action else { panic!() };
+    assert_eq!(call.input.get("order").and_then(|order| order.as_str()), Some("O1/60.00"));
+    assert_eq!(call.key, format!("{}/created/0", ExchangeId(42)));
+    run.now = 4;
+    run.answer("create-order", NUMBER);
+    assert_eq!(run.shown(), "end done");
+    assert_eq!(
+        run.kinds(),
+        [
+            "credit answered",
+            "review skipped",
+            "refused skipped",
+            "sum set",
+            "created answered",
+            "told published",
+            "end ended",
+        ]
+    );
+    assert_eq!(run.exchange.keys()[1], ("number".to_owned(), "17".to_owned()));
+    let OutcomeKind::Published { topic, events } = &run.outcomes[5].kind else { panic!() };
+    assert_eq!((topic.as_str(), events.len()), ("acme:shop/orders.accepted@1", 1));
+    value("acme:shop/orders.accepted@1", events[0].text());
+    assert_eq!(run.links.len(), 1);
+    run.on(Event::Answer(order()));
+    assert_eq!((run.shown().as_str(), run.outcomes.len()), ("end done", 7));
+}
+
+#[test]
+fn a_person_decides_and_the_route_goes_on() {
+    let decide = |answer: &str| {
+        Event::Decided(Decision {
+            answer: answer.to_owned(),
+            by: "ann".to_owned(),
+            note: Some("ok".to_owned()),
+            at: at(60),
+        })
+    };
+    let mut run = Run::start(&plan(STEPS));
+    run.answer("check-credit", r#"{"decision": "hold"}"#);
+    assert_eq!(run.shown(), "task review analyst: approve|refuse");
+    let Action::Task(task) = &run.action else { panic!() };
+    assert_eq!((task.opened_at, task.due_at), (at(0), Some(at(3_600))));
+    let task = run.action.clone();
+    run.now = 7_200;
+    assert_eq!(run.on(Event::Fired), &task, "it stays open after it was due");
+    assert_eq!(run.on(decide("maybe")), &task, "an answer that was not offered changes nothing");
+    assert_eq!(run.outcomes.len(), 2);
+    run.on(decide("refuse"));
+    assert_eq!(run.shown(), "end refused(credit)");
+
+    let mut run = Run::start(&plan(STEPS));
+    run.answer("check-credit", r#"{"decision": "hold"}"#);
+    run.now = 60;
+    run.crash();
+    run.on(decide("approve"));
+    assert_eq!(run.shown(), "call create-order created/0 #1 from 60s");
+    let note = run.exchange.result_of(1).and_then(|decision| decision.get("note").cloned());
+    assert_eq!(note.as_ref().and_then(|note| note.as_str()), Some("ok"));
+}
+
+#[test]
+fn a_fault_is_retried_under_the_same_key_until_the_policy_is_spent() {
+    let more = "retry = { attempts = 3, backoff = \"10s\", max_backoff = \"15s\" }";
+    let mut run = Run::start(&plan(&call("created", "create-order", more)));
+    run.fault(LATER);
+    assert!(run.shown().starts_with("wait "), "{}", run.shown());
+    assert!(run.shown().ends_with("s: attempt 2 of 3, after unavailable: it is down"));
+    run.fire();
+    assert_eq!(run.shown(), "call create-order created/0 #2 from 0s");
+    run.fault(Retry::Later { after_ms: Some(100_000) });
+    let before = run.now;
+    run.fire();
+    assert!(run.now >= before + 100);
+    assert_eq!(run.shown(), "call create-order created/0 #3 from 0s");
+    run.fault(LATER);
+    assert_eq!(run.shown(), "exception unavailable created unavailable for order-desk: it is down");
+    let exception = run.action.clone();
+    assert_eq!(run.crash(), &exception);
+    retry(&mut run);
+    assert_eq!(run.shown(), "call create-order created/0 #4 from 0s");
+    run.answer("create-order", NUMBER);
+    assert_eq!(run.shown(), "end done");
+}
+
+#[test]
+fn the_generation_rises_only_after_a_definite_refusal() {
+    for (fault, key) in [(Retry::Never, "created/1"), (LATER, "created/0"), (UNKNOWN, "created/0")]
+    {
+        let mut run = Run::start(&plan(&call("created", "authorise", "retry = \"none\"")));
+        run.now = 5;
+        run.fault(fault);
+        assert!(run.shown().starts_with("exception "), "{}", run.shown());
+        run.now = 9;
+        retry(&mut run);
+        let fresh = if fault == Retry::Never { "#1 from 9s" } else { "#2 from 0s" };
+        assert_eq!(run.shown(), format!("call authorise {key} {fresh}"));
+    }
+    // Refused after an attempt that may have taken effect: still in doubt, still the same key.
+    let mut run = Run::start(&plan(&call("created", "authorise", "")));
+    run.fault(UNKNOWN);
+    run.fire();
+    run.fault(Retry::Never);
+    assert!(run.shown().starts_with("exception in-doubt created unavailable"), "{}", run.shown());
+    retry(&mut run);
+    assert!(run.shown().starts_with("call authorise created/0 #3"), "{}", run.shown());
+}
+
+#[test]
+fn an_unknown_outcome_is_repeated_only_while_the_key_is_remembered() {
+    let more = "retry = { attempts = 5, backoff = \"1h\", max_backoff = \"2h\" }";
+    let mut run = Run::start(&plan(&call("paid", "authorise", more)));
+    run.fault(UNKNOWN);
+    run.now = 3_601;
+    run.on(Event::Fired);
+    assert!(run.shown().starts_with("exception in-doubt paid in-doubt"), "{}", run.shown());
+
+    // A crash after the lifetime: the call may have been under way.
+    let mut run = Run::start(&plan(&call("paid", "authorise", "")));
+    run.now = 3_000;
+    assert_eq!(show_key(run.crash()), "paid/0");
+    run.now = 3_601;
+    run.crash();
+    assert!(run.shown().starts_with("exception in-doubt"), "{}", run.shown());
+    // Never called, never faulted, long in a queue: no doubt.
+    let mut run = Run::start(&plan(&call("paid", "authorise", "")));
+    run.now = 9_000;
+    run.fault(LATER);
+    run.fire();
+    assert!(run.shown().starts_with("call authorise paid/0 #2"), "{}", run.shown());
+}
+
+fn show_key(action: &Action) -> &str {
+    let Action::Call(call) = action else { panic!("{action:?}") };
+    call.key.split_once('/').unwrap().1
+}
+
+#[test]
+fn a_probe_tells_before_a_call_is_repeated() {
+    let book = plan(&call("booked", "book-carrier", ""));
+    let probe = "call probe-book-carrier booked/0 #1 from 0s";
+    let unknown = || {
+        let mut run = Run::start(&book);
+        assert_eq!(run.shown(), "call book-carrier booked/0 #1 from 0s");
+        run.now = 2;
+        run.fault(UNKNOWN);
+        assert_eq!(
+            run.shown(),
+            "wait 7s: settling, then probe-book-carrier tells whether it took effect"
+        );
+        run.fire();
+        assert_eq!(run.shown(), probe);
+        let Action::Call(call) = &run.action else { panic!() };
+        assert_eq!((call.probe_of.as_deref(), call.effect), (Some("book-carrier"), Effect::Query));
+        run
+    };
+    let mut run = unknown();
+    run.answer("probe-book-carrier", r#"{"applied": {"number": "17"}}"#);
+    assert_eq!(run.shown(), "end done");
+    assert_eq!(run.exchange.result_of(0).unwrap().get("number").unwrap().as_str(), Some("17"));
+
+    let mut run = unknown();
+    run.answer("probe-book-carrier", r#""absent""#);
+    assert_eq!(run.shown(), "call book-carrier booked/0 #2 from 0s");
+    run.answer("book-carrier", NUMBER);
+    assert_eq!(run.shown(), "end done");
+
+    let mut run = unknown();
+    run.answer("probe-book-carrier", r#""pending""#);
+    assert!(run.shown().starts_with("wait "), "{}", run.shown());
+    run.fire();
+    assert_eq!(run.shown(), "call probe-book-carrier booked/0 #2 from 0s");
+    for _ in 2..=machine::PROBES_MAX {
+        run.fault(LATER);
+        if run.shown().starts_with("wait") {
+            run.fire();
+        }
+    }
+    assert!(run.shown().starts_with("exception in-doubt booked in-doubt"), "{}", run.shown());
+    // A person says again: the probe is asked again.
+    retry(&mut run);
+    assert!(run.shown().starts_with("wait "), "{}", run.shown());
+    run.fire();
+    run.answer("probe-book-carrier", r#""unknown""#);
+    assert!(run.shown().starts_with("exception in-doubt"), "{}", run.shown());
+}
+
+#[test]
+fn what_did_not_take_effect_is_repeated_while_the_policy_lasts() {
+    let more = "retry = { attempts = 2, backoff = \"1s\" }";
+    let mut run = Run::start(&plan(&call("booked", "book-carrier", more)));
+    for attempt in 1..=2 {
+        assert_eq!(run.shown(), format!("call book-carrier booked/0 #{attempt} from 0s"));
+        run.fault(UNKNOWN);
+        run.fire();
+        run.answer("probe-book-carrier", r#""absent""#);
+    }
+    assert!(run.shown().starts_with("exception unavailable booked"), "{}", run.shown());
+    retry(&mut run);
+    assert_eq!(run.shown(), "call book-carrier booked/0 #3 from 0s");
+}
+
+#[test]
+fn a_refusal_after_a_crash_is_no_refusal_of_what_was_under_way() {
+    let mut run = Run::start(&plan(&call("created", "create-order", "")));
+    run.crash();
+    assert_eq!(run.shown(), "call create-order created/0 #1 from 0s");
+    assert_eq!(run.kinds(), ["created in_doubt"]);
+    run.fault(Retry::Never);
+    assert!(run.shown().starts_with("exception in-doubt created"), "{}", run.shown());
+    retry(&mut run);
+    assert_eq!(run.shown(), "call create-order created/0 #2 from 0s");
+    // Put away while it waited, nothing was under way.
+    let mut run = Run::start(&plan(&call("created", "create-order", "")));
+    run.fault(LATER);
+    run.exchange = run.restored(run.outcomes.len()).put_away();
+    run.fire();
+    run.fault(Retry::Never);
+    retry(&mut run);
+    assert!(run.shown().starts_with("call create-order created/1 #1"), "{}", run.shown());
+}
+
+#[test]
+fn after_a_crash_a_keyless_call_is_asked_about_first() {
+    let mut run = Run::start(&plan(&call("booked", "book-carrier", "")));
+    run.now = 10;
+    run.crash();
+    assert_eq!(
+        run.shown(),
+        "wait 15s: settling, then probe-book-carrier tells whether it took effect"
+    );
+    run.now = 12;
+    run.crash();
+    assert!(run.shown().starts_with("wait 15s"), "{}", run.shown());
+    run.fire();
+    run.answer("probe-book-carrier", r#""absent""#);
+    assert_eq!(run.shown(), "call book-carrier booked/0 #1 from 0s");
+    // Also when it stops again between the probe and the call.
+    run.crash();
+    assert!(run.shown().starts_with("wait "), "{}", run.shown());
+}
+
+#[test]
+fn what_nothing_could_tell_of_is_intended_first() {
+    let letter = plan(&call("told", "send-letter", ""));
+    let mut run = Run::start(&letter);
+    assert_eq!(run.shown(), "call send-letter told/0 #1 from 0s intent");
+    assert_eq!(run.kinds(), ["told intent"]);
+    run.crash();
+    assert!(run.shown().starts_with("exception in-doubt told in-doubt"), "{}", run.shown());
+    // The person's word: again, under the same key.
+    retry(&mut run);
+    assert_eq!(run.shown(), "call send-letter told/0 #1 from 0s intent");
+    run.fault(LATER);
+    run.fire();
+    assert_eq!(run.shown(), "call send-letter told/0 #2 from 0s intent");
+    run.fault(UNKNOWN);
+    assert!(run.shown().starts_with("exception in-doubt"), "{}", run.shown());
+    // Twins differ only because the intent is there: without it, the call was never made.
+    let mut twin = run.restored(0);
+    let advance = twin.advance(Event::Resume, at(0));
+    assert!(matches!(advance.action, Action::Call(call) if call.intent));
+}
+
+#[test]
+fn an_unexpected_event_changes_nothing() {
+    let mut run = Run::start(&plan(STEPS));
+    let action = run.action.clone();
+    for event in [
+        Event::Fired,
+        Event::Resume,
+        Event::Found(Vec::new()),
+        Event::Retry { by: "a".to_owned(), why: "b".to_owned() },
+        Event::Discard { by: "a".to_owned(), why: "b".to_owned() },
+    ] {
+        assert_eq!(run.on(event), &action);
+    }
+    assert!(run.outcomes.is_empty());
+}
+
+#[test]
+fn each_element_is_a_call_of_its_own() {
+    let steps = "[[step]]\nname = \"noted\"\neach = \"message.lines\"\ncall = \"shop.create-order\"\nwith = { order = \"each.sku\" }\n[[step]]\nname = \"told\"\neach = \"message.lines\"\npublish = \"acme:shop/orders.counted@1\"\nwith = { sku = \"each.sku + noted[1].number\" }\n";
+    let mut run = Run::start(&plan(steps));
+    assert_eq!(run.shown(), "call create-order noted[0]/0 #1 from 0s");
+    run.now = 1;
+    run.answer("create-order", r#"{"number": "1"}"#);
+    assert_eq!(run.shown(), "call create-order noted[1]/0 #1 from 1s");
+    run.fault(LATER);
+    run.fire();
+    run.crash();
+    assert_eq!(run.shown(), "call create-order noted[1]/0 #2 from 1s");
+    run.answer("create-order", r#"{"number": "2"}"#);
+    assert_eq!(run.shown(), "end done");
+    let published = run.outcomes.iter().find_map(|outcome| match &outcome.kind {
+        OutcomeKind::Published { events, .. } => Some(events),
+        _ => None,
+    });
+    let events = published.unwrap();
+    let events: Vec<&str> = events.iter().map(Json::text).collect();
+    assert_eq!(events, [r#"{"sku":"A2"}"#, r#"{"sku":"B2"}"#]);
+
+    let none = "[[step]]\nname = \"noted\"\neach = \"message.lines.filter(l, l.sku == 'Z')\"\ncall = \"shop.create-order\"\nwith = { order = \"each.sku\" }\n[[step]]\nname = \"count\"\nset = \"noted.size()\"\n";
+    let run = Run::start(&plan(none));
+    assert_eq!((run.shown().as_str(), run.kinds()[0].as_str()), ("end done", "noted answered"));
+    assert_eq!(run.exchange.result_of(1), Some(&contract::Value::Int(0)));
+}
+
+#[test]
+fn a_link_that_is_late_is_waited_for() {
+    let steps = "[[step]]\nname = \"known\"\nfind = \"order\"\nwithin = \"1m\"\nwith = { system = \"'shopify'\", id = \"message.id\" }\n[[step]]\nname = \"ids\"\nset = \"known.id + known.ids['tryton']\"\n";
+    let known = plan(steps);
+    let node = |object: &str, system: &str, id: &str| Linked {
+        object: object.to_owned(),
+        system: system.to_owned(),
+        id: id.to_owned(),
+    };
+    let mut run = Run::start(&known);
+    assert_eq!(run.shown(), "find order of acme/order/shopify/O1");
+    run.on(Event::Found(vec![node("order", "tryton", "5"), node("shipment", "crossdock", "S1")]));
+    assert_eq!(run.shown(), "wait 1s: no order is linked to `O1` yet");
+    run.fire();
+    run.on(Event::Found(vec![
+        node("order", "crossdock", "C1"),
+        node("order", "tryton", "5"),
+        node("order", "tryton", "6"),
+    ]));
+    assert_eq!(run.shown(), "end done");
+    assert_eq!(run.exchange.result_of(1), Some(&contract::Value::string("C15")));
+
+    let mut run = Run::start(&known);
+    let mut waits = 0;
+    while !run.shown().starts_with("exception") {
+        run.on(Event::Found(Vec::new()));
+        if run.shown().starts_with("wait") {
+            run.fire();
+            waits += 1;
+        }
+    }
+    assert!((5..15).contains(&waits), "{waits}");
+    assert_eq!(run.now, 60);
+    assert!(run.shown().starts_with("exception no-link known no-link for order-desk: no order"));
+    retry(&mut run);
+    run.on(Event::Found(Vec::new()));
+    assert!(run.shown().starts_with("wait 61s"), "{}", run.shown());
+}
+
+#[test]
+fn a_defect_and_a_failed_expression_go_to_the_desk() {
+    let mut run = Run::start(&plan(
+        "[[step]]\nname = \"bad\"\nfail = { code = \"no-lines\", message = \"'order ' + message.id\" }\n",
+    ));
+    assert_eq!(run.shown(), "exception failed bad no-lines for order-desk: order O1");
+    run.on(Event::Discard { by: "ann".to_owned(), why: "a test".to_owned() });
+    assert_eq!(run.shown(), "end discarded");
+
+    let mut run = Run::start(&plan(
+        "[[step]]\nname = \"many\"\neach = \"[message.lines[5]]\"\ncall = \"shop.create-order\"\nwith = { order = \"each.sku\" }\n",
+    ));
+    assert!(run.shown().starts_with("exception mapping many[0]"), "{}", run.shown());
+    retry(&mut run);
+    assert!(run.shown().starts_with("exception mapping many[0]"), "{}", run.shown());
+
+    let run = Run::start(&plan("[[step]]\nname = \"first\"\nset = \"message.lines[5].sku\"\n"));
+    let shown = run.shown();
+    let expected = "exception mapping first mapping for order-desk: routes/intake.toml line 10: ";
+    assert!(shown.starts_with(expected), "{shown}");
+}
+
+#[test]
+fn a_raw_webhook_becomes_items() {
+    let plan = plan_of(
+        "[route]\nname='x'\nowner='o'\n[from.webhook]\nconnector='shop'\noperation='order-created'\npath='/w'\n[keys]\norder = 'message.id'\n[[step]]\nname='a'\nset='message.total'\n",
+    );
+    let request = value(
+        "crossdock:core/webhook.webhook-request@1",
+        r#"{"path": "/w", "headers": [], "body": "", "received_at": "2026-01-01T00:00:00Z"}"#,
+    );
+    let raw = Envelope { raw: true, ..envelope(request) };
+    let mut run = Run::start_with(&plan, raw.clone());
+    assert_eq!(run.shown(), "call order-created source/0 #1 from 0s");
+    assert!(run.exchange.keys().is_empty());
+    run.fault(LATER);
+    run.fire();
+    assert_eq!(run.shown(), "call order-created source/0 #2 from 0s");
+    let item = contract::json::write(&order());
+    run.answer("order-created", &format!(r#"{{"items": [{{"id": "77", "value": {item}}}]}}"#));
+    assert_eq!(run.shown(), "end done");
+    let OutcomeKind::Received { items } = &run.outcomes[1].kind else { panic!() };
+    assert_eq!(
+        (items.len(), items[0].id.as_str(), items[0].value.text()),
+        (1, "77", item.as_str())
+    );
+
+    let mut run = Run::start_with(&plan, raw);
+    run.fault(Retry::Never);
+    assert!(run.shown().starts_with("exception unavailable source"), "{}", run.shown());
+}
+
+#[test]
+fn what_does_not_belong_to_the_route_is_not_restored() {
+    let mut run = Run::start(&plan(STEPS));
+    run.answer("check-credit", r#"{"decision": "approved"}"#);
+    let restore = |outcomes: &[Outcome], steps: &str| {
+        Exchange::restore(ExchangeId(42), plan(steps), envelope(order()), outcomes).map(|_| ())
+    };
+    let other = call("other", "create-order", "");
+    assert!(matches!(restore(&run.outcomes, &other), Err(RestoreError::Path { .. })));
+    assert!(matches!(restore(&run.outcomes[1..], STEPS), Err(RestoreError::Sequence { .. })));
+    let renamed = call("credit", "create-order", "");
+    assert!(matches!(restore(&run.outcomes, &renamed), Err(RestoreError::Value { .. })));
+    let end = "[[step]]\nname = \"credit\"\nend = \"done\"\n";
+    assert!(matches!(restore(&run.outcomes, end), Err(RestoreError::Kind { .. })));
+    assert_eq!(restore(&run.outcomes, STEPS), Ok(()));
+}
+
+#[test]
+fn without_a_journal_the_callers_key_is_the_key() {
+    let steps = call("created", "create-order", "");
+    let text = super::fixture::route(&steps).replace(
+        "path =",
+        "durable = false\nreply = { step = \"created\" }\nkey = \"headers['idempotency-key']\"\npath =",
+    );
+    let run = Run::start(&plan_of(&text));
+    let Action::Call(call) = &run.action else { panic!() };
+    assert_eq!(call.key, "intake/k-1/created/0");
+    let key = run.exchange.plan().source_key(run.exchange.envelope());
+    assert_eq!(key, Ok(Some("k-1".to_owned())));
+}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crossdock_sdk::canonical::common::{Address, TaxLine};
-use crossdock_sdk::canonical::{id_in, reference};
 use crossdock_sdk::canonical::tax::{TaxDocument, TaxDocumentKind, TaxStatus, TaxableDocument};
+use crossdock_sdk::canonical::{id_in, reference};
 use crossdock_sdk::{Decimal, Fault, Reference, decimal, time};
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ pub enum Purpose {
     Return,
 }
 
+/// The longest document code that AvaTax takes.
+const CODE_MAX: usize = 50;
+
 /// AvaTax's code of a company; the canonical id where the config has no other.
 pub fn company_code<'a>(company: &'a str, config: &'a Config) -> &'a str {
     config.companies.get(company).map_or(company, String::as_str)
@@ -32,6 +35,13 @@ pub fn create_model(
     let Some(first) = document.lines.first() else {
         return Err(Fault::input("a document without lines has no tax"));
     };
+    if document.id.chars().count() > CODE_MAX {
+        let message = format!(
+            "`{}` is longer than the {CODE_MAX} characters of a document code",
+            document.id
+        );
+        return Err(Fault::input(message));
+    }
     let company = config.ship_from.as_ref().map(crate::WrittenAddress::address);
     let from = |line: &Option<Address>| line.clone().or(company.clone());
     let addresses = |from: Option<Address>, to: &Address| match from {
@@ -46,8 +56,8 @@ pub fn create_model(
             None => Decimal::ONE,
         };
         let mut model = json!({
-            "number": line.id, "quantity": number(quantity), "itemCode": line.item,
-            "amount": number(decimal::parse(&line.amount.amount)? * sign),
+            "number": line.id, "quantity": number(quantity)?, "itemCode": line.item,
+            "amount": number(decimal::parse(&line.amount.amount)? * sign)?,
             "taxCode": line.tax_code, "description": line.description,
         });
         if line.ship_to != first.ship_to || line.ship_from != first.ship_from {
@@ -56,8 +66,7 @@ pub fn create_model(
         lines.push(model);
     }
     let order = id_in(&document.references, "crossdock", "order");
-    let exemption = document.exemption.as_ref();
-    let exemption = exemption.map(|code| config.exemptions.get(code).unwrap_or(code));
+    let (use_code, certificate) = exemption(document.exemption.as_deref(), config);
     let mut model = json!({
         "type": match purpose {
             Purpose::Quote => "SalesOrder",
@@ -68,7 +77,8 @@ pub fn create_model(
         "code": document.id,
         "date": document.issued_on,
         "customerCode": document.customer,
-        "entityUseCode": exemption,
+        "entityUseCode": use_code,
+        "exemptionNo": certificate,
         "businessIdentificationNo": document.customer_tax_id,
         "currencyCode": document.currency,
         "referenceCode": document.original.as_deref().or(order),
@@ -94,12 +104,70 @@ pub fn create_model(
     Ok(model)
 }
 
-fn address(address: &Address) -> Value {
+/// Entity use code and exemption number. AvaTax's use codes are a letter, or `MED1`, `MED2` and
+/// `TAXABLE`; others are of the company's own making, and told by the config.
+fn exemption<'a>(code: Option<&'a str>, config: &'a Config) -> (Option<&'a str>, Option<&'a str>) {
+    let Some(code) = code else { return (None, None) };
+    if let Some(use_code) = config.exemptions.get(code) {
+        return (Some(use_code), None);
+    }
+    let is_use_code = matches!(code, "MED1" | "MED2" | "TAXABLE")
+        || (code.len() == 1 && code.chars().all(|c| c.is_ascii_uppercase()));
+    if is_use_code { (Some(code), None) } else { (None, Some(code)) }
+}
+
+/// Whether a document at AvaTax is what this model would make. In doubt it is not: recording it again
+/// replaces it.
+pub fn is_made_by(known: &Transaction, model: &Value) -> bool {
+    let same = |known: Option<&str>, wanted: &Value| {
+        known.unwrap_or_default() == wanted.as_str().unwrap_or_default()
+    };
+    let customer = known.customer_code.as_deref().or(known.customer_vendor_code.as_deref());
+    let tax_date = model["taxOverride"].get("taxDate").unwrap_or(&model["date"]);
+    let wanted = model["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let lines = known.lines.as_deref().unwrap_or_default();
+    same(known.date.get(..10), &model["date"])
+        && same(known.tax_date.as_deref().and_then(|day| day.get(..10)), tax_date)
+        && same(customer, &model["customerCode"])
+        && same(known.currency_code.as_deref(), &model["currencyCode"])
+        && same(Some(&known.kind), &model["type"])
+        && lines.len() == wanted.len()
+        && lines.iter().zip(wanted).all(|(line, wanted)| {
+            wanted.get("addresses").is_none()
+                && same(line.line_number.as_deref(), &wanted["number"])
+                && same(line.item_code.as_deref(), &wanted["itemCode"])
+                && (wanted.get("taxCode").is_none()
+                    || same(line.tax_code.as_deref(), &wanted["taxCode"]))
+                && decimal::from_json(&line.line_amount) == decimal::from_json(&wanted["amount"])
+                && decimal::from_json(&line.quantity) == decimal::from_json(&wanted["quantity"])
+        })
+        && has_addresses(known, &model["addresses"])
+}
+
+/// AvaTax writes an address in its own way; line, postal code and country stay.
+fn has_addresses(known: &Transaction, wanted: &Value) -> bool {
+    let known = known.addresses.as_deref().unwrap_or_default();
+    let same = |known: &Option<String>, wanted: &Value, length: usize| {
+        let cut = |text: &str| text.chars().take(length).collect::<String>().to_lowercase();
+        cut(known.as_deref().unwrap_or_default()) == cut(wanted.as_str().unwrap_or_default())
+    };
+    wanted.as_object().into_iter().flat_map(|wanted| wanted.values()).all(|wanted| {
+        known.iter().any(|known| {
+            same(&known.line1, &wanted["line1"], usize::MAX)
+                && same(&known.postal_code, &wanted["postalCode"], 5)
+                && same(&known.region, &wanted["region"], usize::MAX)
+                && same(&known.country, &wanted["country"], usize::MAX)
+        })
+    })
+}
+
+pub fn address(address: &Address) -> Value {
     let line = |at: usize| address.lines.get(at).cloned();
+    let rest = address.lines.get(2..).unwrap_or_default().join(", ");
     let fields = [
         ("line1", line(0)),
         ("line2", line(1)),
-        ("line3", line(2)),
+        ("line3", Some(rest).filter(|rest| !rest.is_empty())),
         ("city", Some(address.city.clone()).filter(|city| !city.is_empty())),
         ("region", address.region.clone()),
         ("postalCode", address.postal_code.clone()),
@@ -109,9 +177,13 @@ fn address(address: &Address) -> Value {
     json!(fields.collect::<BTreeMap<_, _>>())
 }
 
-/// Amounts are JSON numbers, written by their digits.
-fn number(amount: Decimal) -> Value {
-    serde_json::from_str(&decimal::text(amount)).unwrap_or(Value::Null)
+/// Amounts are JSON numbers, written by their digits; one that would lose a digit is refused.
+fn number(amount: Decimal) -> Result<Value, Fault> {
+    let value = serde_json::from_str(&decimal::text(amount)).unwrap_or(Value::Null);
+    match decimal::from_json(&value) == Some(amount) {
+        true => Ok(value),
+        false => Err(Fault::input(format!("{amount} has more digits than a JSON number keeps"))),
+    }
 }
 
 /// `known`: references of the document that was asked for, which AvaTax does not keep.
@@ -122,7 +194,8 @@ pub fn tax_document(
     now: &str,
 ) -> TaxDocument {
     let currency = transaction.currency_code.clone().unwrap_or_else(|| "USD".into());
-    let money = |value: &Value| decimal::money(decimal::from_json(value).unwrap_or_default(), &currency);
+    let money =
+        |value: &Value| decimal::money(decimal::from_json(value).unwrap_or_default(), &currency);
     let code = transaction.code.clone().unwrap_or_default();
     let kind = match transaction.kind.as_str() {
         "SalesOrder" | "ReturnOrder" => TaxDocumentKind::Quote,
@@ -139,6 +212,14 @@ pub fn tax_document(
     if kind != TaxDocumentKind::Quote {
         let id = transaction.id.as_str().map_or_else(|| transaction.id.to_string(), str::to_owned);
         references.insert(0, reference(SYSTEM, "tax-document", id));
+    }
+    // What we gave as `referenceCode`.
+    if let Some(other) = transaction.reference_code.as_deref().filter(|other| !other.is_empty()) {
+        match kind {
+            TaxDocumentKind::Invoice => references.push(reference("crossdock", "order", other)),
+            TaxDocumentKind::Return => references.push(reference("crossdock", "invoice", other)),
+            _ => {}
+        }
     }
     let new: Vec<Reference> =
         known.iter().filter(|known| !references.contains(known)).cloned().collect();
@@ -181,8 +262,8 @@ pub fn tax_document(
 /// Jurisdictions that neither tax nor exempt anything are left out.
 fn tax_line(line: Option<&String>, detail: &Detail, currency: &str) -> Option<TaxLine> {
     let read = |value: &Value| decimal::from_json(value).unwrap_or_default();
-    let (taxable, exempt, tax) =
-        (read(&detail.taxable_amount), read(&detail.exempt_amount), read(&detail.tax));
+    let untaxed = read(&detail.exempt_amount) + read(&detail.non_taxable_amount);
+    let (taxable, exempt, tax) = (read(&detail.taxable_amount), untaxed, read(&detail.tax));
     if taxable.is_zero() && exempt.is_zero() && tax.is_zero() {
         return None;
     }

@@ -21,6 +21,17 @@ pub struct Transaction {
     pub modified_date: Option<String>,
     #[serde(default)]
     pub locked: bool,
+    #[serde(default)]
+    pub customer_code: Option<String>,
+    /// What `customerCode` was called before.
+    #[serde(default)]
+    pub customer_vendor_code: Option<String>,
+    #[serde(default)]
+    pub tax_date: Option<String>,
+    #[serde(default)]
+    pub reference_code: Option<String>,
+    #[serde(default)]
+    pub addresses: Option<Vec<Address>>,
     pub total_amount: Value,
     pub total_tax: Value,
     #[serde(default)]
@@ -32,6 +43,14 @@ pub struct Transaction {
 pub struct Line {
     #[serde(default)]
     pub line_number: Option<String>,
+    #[serde(default)]
+    pub line_amount: Value,
+    #[serde(default)]
+    pub quantity: Value,
+    #[serde(default)]
+    pub item_code: Option<String>,
+    #[serde(default)]
+    pub tax_code: Option<String>,
     #[serde(default)]
     pub details: Option<Vec<Detail>>,
 }
@@ -54,7 +73,38 @@ pub struct Detail {
     #[serde(default)]
     pub exempt_amount: Value,
     #[serde(default)]
+    pub non_taxable_amount: Value,
+    #[serde(default)]
     pub tax: Value,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Address {
+    pub line1: Option<String>,
+    pub line2: Option<String>,
+    pub line3: Option<String>,
+    pub city: Option<String>,
+    pub region: Option<String>,
+    pub postal_code: Option<String>,
+    pub country: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolution {
+    #[serde(default)]
+    pub validated_addresses: Option<Vec<Address>>,
+    #[serde(default)]
+    pub messages: Option<Vec<AddressMessage>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AddressMessage {
+    pub summary: Option<String>,
+    pub details: Option<String>,
+    pub severity: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

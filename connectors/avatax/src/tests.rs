@@ -16,7 +16,7 @@ use crate::exports::crossdock::tax::tax_recording::{
 use crate::exports::crossdock::tax::tax_recording_probe::{Guest as _, RecordTaxState};
 
 const CREATE: &str = "POST http://avatax/api/v2/transactions/create?%24include=Lines%2CDetails";
-const GET: &str = "GET http://avatax/api/v2/companies/CROSSDOCK/transactions/INV-1?%24include=Lines%2CDetails";
+const GET: &str = "GET http://avatax/api/v2/companies/CROSSDOCK/transactions/INV-1?%24include=Lines%2CDetails%2CAddresses";
 
 fn call() -> Call {
     config::set(json!({"companies": {"ACME": "CROSSDOCK"}}));
@@ -30,7 +30,7 @@ fn call() -> Call {
     }
 }
 
-fn document(id: &str) -> TaxableDocument {
+pub fn document(id: &str) -> TaxableDocument {
     let ship_to = Address {
         lines: vec!["1 Pier".into()],
         city: "New York".into(),
@@ -138,8 +138,12 @@ fn a_committed_document_is_answered_as_it_is() {
 #[test]
 fn what_avatax_will_not_have_is_refused() {
     let call = call();
-    replay::answer(CREATE, 400, json!({"error": {"code": "InvalidAddress", "message": "The address is not deliverable.",
-        "target": "IncorrectData", "details": [{"code": "InvalidPostalCode", "message": "Postal code 00000"}]}}));
+    replay::answer(
+        CREATE,
+        400,
+        json!({"error": {"code": "InvalidAddress", "message": "The address is not deliverable.",
+        "target": "IncorrectData", "details": [{"code": "InvalidPostalCode", "message": "Postal code 00000"}]}}),
+    );
     let output = Connector::quote_tax(call, QuoteTaxInput { document: document("O-17") }).unwrap();
     let QuoteTaxOutput::Refused(refusal) = output else { panic!("{output:?}") };
     assert_eq!(refusal.code, "invalid-postal-code");

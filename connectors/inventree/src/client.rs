@@ -30,8 +30,10 @@ pub fn list_while<T: DeserializeOwned>(
     let mut all = Vec::new();
     for page in 0..PAGES_MAX {
         let offset = (page * PAGE).to_string();
-        let request = INVENTREE.get(path).query("limit", &PAGE.to_string()).query("offset", &offset);
-        let request = query.iter().fold(request, |request, (name, value)| request.query(name, value));
+        let request =
+            INVENTREE.get(path).query("limit", &PAGE.to_string()).query("offset", &offset);
+        let request =
+            query.iter().fold(request, |request, (name, value)| request.query(name, value));
         let page: Page<T> = request.send()?.json()?;
         let more = page.next.is_some() && !page.results.is_empty();
         for element in page.results {

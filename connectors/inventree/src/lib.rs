@@ -1,13 +1,19 @@
-//! InvenTree as WMS. It honours no idempotency key: a sales order is found by its
-//! `customer_reference`, a shipment by its `reference` in the order, a line by its `reference`.
+//! InvenTree as WMS: a canonical order is a sales order, a promise its allocations, a shipment its
+//! shipment. It honours no idempotency key: a sales order is found by a number made of the order's
+//! id, a shipment and a line by their `reference`, and each operation goes on from what it finds.
 
+mod calling_off;
 mod client;
+mod customer;
 mod fulfilment;
+mod inquiry;
+mod inventory;
 mod milestones;
 mod objects;
 mod order;
 mod promising;
 mod shipment;
+mod sites;
 #[cfg(test)]
 mod tests;
 
@@ -39,18 +45,25 @@ pub const SYSTEM: &str = "inventree";
 pub struct Config {
     /// The company that owns the goods, by its canonical id.
     pub company: String,
-    /// Stock locations that count as sites, in order of preference; without it all.
+    /// Stock locations that count as sites, in order of preference; without it those at the top.
     #[serde(default)]
     pub sites: Vec<String>,
     /// The addresses of the sites, for the carrier; InvenTree has none.
     #[serde(default, deserialize_with = "addresses")]
     pub site_addresses: BTreeMap<String, Address>,
+    /// The prefix in InvenTree's pattern of sales order numbers.
+    #[serde(default = "so")]
+    pub reference_prefix: String,
     /// The customer number of orders without one.
     #[serde(default)]
     pub guest: Option<String>,
     /// The country of addresses without one.
     #[serde(default = "us")]
     pub country: String,
+}
+
+fn so() -> String {
+    "SO-".into()
 }
 
 fn us() -> String {

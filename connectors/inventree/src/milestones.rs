@@ -13,9 +13,10 @@ use crate::client::{get, list, list_while};
 use crate::exports::crossdock::wms::milestone_feed::{
     Guest, MilestoneItem, PollShipmentMilestonesOutput,
 };
-use crate::objects::{CANCELLED, Location, Shipment};
+use crate::objects::{CANCELLED, IN_PROGRESS, ON_HOLD, PENDING, Shipment};
 use crate::order::{self, Whole};
-use crate::shipment::{self, is_promise};
+use crate::shipment::{self, SHIPPED, is_promise, stage};
+use crate::sites::Sites;
 use crate::{Config, Connector};
 
 const PATH: &str = "/api/order/so/shipment/";
@@ -31,8 +32,8 @@ const KINDS: [(&str, MilestoneKind); 5] = [
     ("shipped", MilestoneKind::Shipped),
     ("delivered", MilestoneKind::Delivered),
 ];
-/// After `delivered`: nothing more comes.
-const CALLED_OFF: usize = 6;
+/// Nothing more comes.
+const DELIVERED: usize = KINDS.len();
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Cursor {
@@ -48,72 +49,107 @@ impl Guest for Connector {
         input: PollRequest,
     ) -> Result<PollShipmentMilestonesOutput, Fault> {
         let config: Config = config::get()?;
-        let sites = order::sites(&config)?;
-        let before = read_cursor(input.cursor.as_deref())?;
         let today = time::now().get(..10).unwrap_or_default().to_owned();
-        let (seen, missing) = in_sight(&before)?;
-        let limit = input.limit.clamp(1, LIMIT_MAX) as usize;
-
+        let before = read_cursor(input.cursor.as_deref(), &today)?;
+        let mut teller = Teller::new(&config, input.limit.clamp(1, LIMIT_MAX) as usize);
         let mut now = Cursor { day: today, told: BTreeMap::new() };
-        let mut items = Vec::new();
-        let mut more = false;
-        let mut orders: BTreeMap<i64, Option<Whole>> = BTreeMap::new();
-        for (pk, found) in &seen {
-            let told = before.told.get(pk).copied().unwrap_or(0);
-            let Some(found) = found else { continue };
-            if is_promise(found, &sites) {
-                continue;
+        for (pk, sight) in in_sight(&before)? {
+            let told = before.told.get(&pk).copied().unwrap_or(0);
+            if let Some(told) = teller.tell(&sight, told)? {
+                now.told.insert(pk, told);
             }
-            let reached = level(found);
-            let gone = missing.contains(pk);
-            if reached <= told && !gone {
-                now.told.insert(*pk, told);
-                continue;
-            }
-            if !orders.contains_key(&found.order) {
-                let whole = order::by_pk(found.order)?.map(Whole::read).transpose()?;
-                orders.insert(found.order, whole);
-            }
-            let Some(whole) = orders.get(&found.order).and_then(Option::as_ref) else { continue };
-            if whole.order.customer_reference.is_empty() {
-                // Not an order of ours.
-                now.told.insert(*pk, reached);
-                continue;
-            }
-            let mut told = told;
-            while told < reached && items.len() < limit {
-                let (name, kind) = &KINDS[told];
-                items.push(item(found, whole, name, kind.clone(), told + 1, &sites, &config));
-                told += 1;
-            }
-            if whole.order.status == CANCELLED && found.shipment_date.is_none() && told < CALLED_OFF {
-                if items.len() < limit {
-                    let kind = MilestoneKind::Cancelled;
-                    items.push(item(found, whole, "cancelled", kind, 1, &sites, &config));
-                    told = CALLED_OFF;
-                } else {
-                    more = true;
-                }
-            }
-            more |= told < reached;
-            now.told.insert(*pk, told);
         }
+        let Teller { items, more, .. } = teller;
         let cursor = serde_json::to_string(&now).unwrap_or_default();
-        Ok(PollShipmentMilestonesOutput { items, next_cursor: Some(cursor), more })
+        let next_cursor = (input.cursor.as_deref() != Some(cursor.as_str())).then_some(cursor);
+        Ok(PollShipmentMilestonesOutput { items, next_cursor, more })
     }
 }
 
-fn read_cursor(cursor: Option<&str>) -> Result<Cursor, Fault> {
-    let Some(cursor) = cursor else { return Ok(Cursor::default()) };
+/// A shipment to look at.
+struct Sight {
+    shipment: Shipment,
+    /// It was open at the last poll, and is in none of the lists now.
+    missing: bool,
+}
+
+struct Teller<'a> {
+    config: &'a Config,
+    limit: usize,
+    /// Read when there is something to tell.
+    sites: Option<Sites>,
+    orders: BTreeMap<i64, Option<Whole>>,
+    items: Vec<MilestoneItem>,
+    more: bool,
+}
+
+impl<'a> Teller<'a> {
+    fn new(config: &'a Config, limit: usize) -> Self {
+        let orders = BTreeMap::new();
+        Teller { config, limit, sites: None, orders, items: Vec::new(), more: false }
+    }
+
+    /// Tells what is new of a shipment; how much of it is told then, none to forget it.
+    fn tell(&mut self, sight: &Sight, mut told: usize) -> Result<Option<usize>, Fault> {
+        let found = &sight.shipment;
+        let reached = stage(found);
+        if is_promise(found) {
+            return Ok(None);
+        }
+        if reached <= told && !sight.missing {
+            return Ok(Some(told));
+        }
+        if self.items.len() >= self.limit {
+            self.more = true;
+            return Ok(Some(told));
+        }
+        if self.sites.is_none() {
+            self.sites = Some(Sites::read(self.config)?);
+        }
+        if !self.orders.contains_key(&found.order) {
+            let whole = order::by_pk(found.order)?.map(Whole::read).transpose()?;
+            self.orders.insert(found.order, whole);
+        }
+        let whole = self.orders.get(&found.order).and_then(Option::as_ref);
+        let (Some(whole), Some(sites)) = (whole, &self.sites) else { return Ok(None) };
+        if !order::is_ours(&whole.order, self.config) {
+            return Ok(Some(DELIVERED));
+        }
+        let items = &mut self.items;
+        while told < reached && items.len() < self.limit {
+            let (name, kind) = &KINDS[told];
+            told += 1;
+            items.push(item(found, whole, (name, kind.clone(), told), sites, self.config));
+        }
+        self.more |= told < reached;
+        let open = matches!(whole.order.status, PENDING | IN_PROGRESS | ON_HOLD);
+        if open || reached >= SHIPPED {
+            return Ok(Some(told));
+        }
+        // Its order is at an end, and it has not left.
+        if whole.order.status == CANCELLED {
+            if told < reached || items.len() >= self.limit {
+                self.more = true;
+                return Ok(Some(told));
+            }
+            let cancelled = ("cancelled", MilestoneKind::Cancelled, 1);
+            items.push(item(found, whole, cancelled, sites, self.config));
+        }
+        Ok(None)
+    }
+}
+
+fn read_cursor(cursor: Option<&str>, today: &str) -> Result<Cursor, Fault> {
+    // The first poll begins with what is going on, not with all that ever was.
+    let Some(cursor) = cursor else {
+        return Ok(Cursor { day: today.to_owned(), told: BTreeMap::new() });
+    };
     serde_json::from_str(cursor)
         .map_err(|error| Fault::never("cursor", format!("not a cursor of this connector: {error}")))
 }
 
-/// In the order of their numbers; none for one that is deleted.
-type Seen = BTreeMap<i64, Option<Shipment>>;
-
-/// The shipments to look at, and which of them are in no list any more.
-fn in_sight(before: &Cursor) -> Result<(Seen, BTreeSet<i64>), Fault> {
+/// The shipments to look at, in the order of their numbers.
+fn in_sight(before: &Cursor) -> Result<BTreeMap<i64, Sight>, Fault> {
     let floor = time::add_days(&before.day, -SIGHT_DAYS).unwrap_or_default();
     let recent = |date: &Option<String>| date.as_ref().is_some_and(|date| *date >= floor);
     let open: Vec<Shipment> = list(PATH, &[("order_outstanding", "true"), ("shipped", "false")])?;
@@ -127,49 +163,37 @@ fn in_sight(before: &Cursor) -> Result<(Seen, BTreeSet<i64>), Fault> {
         &[("delivered", "true"), ("ordering", "-delivery_date")],
         |shipment: &Shipment| recent(&shipment.delivery_date),
     )?;
+    // A shipment may move from one list to the next between the requests: the later one counts.
     let found = open.into_iter().chain(left).chain(arrived);
-    let mut seen: Seen =
-        found.map(|shipment| (shipment.pk, Some(shipment))).collect();
-    // Open at the last poll, and in none of the lists now: called off, or deleted.
-    let missing: BTreeSet<i64> = before
-        .told
-        .iter()
-        .filter(|(pk, told)| **told < 4 && !seen.contains_key(pk))
-        .map(|(pk, _)| *pk)
-        .collect();
-    for pk in &missing {
-        seen.insert(*pk, get(&format!("{PATH}{pk}/"))?);
+    let sight = |shipment: Shipment| (shipment.pk, Sight { shipment, missing: false });
+    let mut seen: BTreeMap<i64, Sight> = found.map(sight).collect();
+    for (pk, told) in &before.told {
+        if *told >= SHIPPED || seen.contains_key(pk) {
+            continue;
+        }
+        // Called off, or its order ended without it; a deleted one is forgotten.
+        if let Some(shipment) = get::<Shipment>(&format!("{PATH}{pk}/"))? {
+            seen.insert(*pk, Sight { shipment, missing: true });
+        }
     }
-    Ok((seen, missing))
+    Ok(seen)
 }
 
-/// How many of `KINDS` the state implies.
-fn level(shipment: &Shipment) -> usize {
-    match shipment {
-        Shipment { delivery_date: Some(_), .. } => 5,
-        Shipment { shipment_date: Some(_), .. } => 4,
-        Shipment { checked_by: Some(_), .. } => 3,
-        Shipment { allocated_items, .. } if *allocated_items > 0 => 1,
-        _ => 0,
-    }
-}
-
+/// One milestone: its name, its kind, and the stage that it stands for.
 fn item(
     found: &Shipment,
     whole: &Whole,
-    name: &str,
-    kind: MilestoneKind,
-    reached: usize,
-    sites: &[Location],
+    (name, kind, reached): (&str, MilestoneKind, usize),
+    sites: &Sites,
     config: &Config,
 ) -> MilestoneItem {
     let order = whole.order.customer_reference.clone();
-    let shipment_id = shipment::id(found, &order);
+    let shipment_id = shipment::id(found, whole);
     let id = format!("inventree-{}-{name}", found.pk);
     let place = whole.in_shipment(found.pk).find_map(|allocation| allocation.location);
-    let date = match name {
-        "delivered" => found.delivery_date.as_ref(),
-        "shipped" => found.shipment_date.as_ref(),
+    let date = match reached {
+        DELIVERED => found.delivery_date.as_ref(),
+        SHIPPED => found.shipment_date.as_ref(),
         _ => None,
     };
     let mut references = shipment::references(found, &order);
@@ -181,13 +205,13 @@ fn item(
             company: config.company.clone(),
             references,
             attributes: Vec::new(),
-            version: 0,
+            version: reached as u64,
             occurred_at: shipment::moment(date),
             kind,
             order,
             shipment: Some(shipment_id),
             tracking_number: found.tracking_number.clone().filter(|number| !number.is_empty()),
-            place: sites.iter().find(|site| Some(site.pk) == place).map(|site| site.name.clone()),
+            place: sites.at(place).map(|site| site.name.clone()),
             lines: lines(found, whole, reached),
             note: None,
         },
@@ -200,7 +224,7 @@ fn lines(found: &Shipment, whole: &Whole, reached: usize) -> Vec<MilestoneLine> 
     let as_far: BTreeSet<i64> = whole
         .shipments
         .iter()
-        .filter(|other| other.pk == found.pk || level(other) >= reached)
+        .filter(|other| other.pk == found.pk || stage(other) >= reached)
         .map(|other| other.pk)
         .collect();
     let lines = concerned.into_iter().filter_map(|pk| {
@@ -211,11 +235,13 @@ fn lines(found: &Shipment, whole: &Whole, reached: usize) -> Vec<MilestoneLine> 
             .filter(|a| a.line == pk && a.shipment.is_some_and(|shipment| as_far.contains(&shipment)))
             .map(|allocation| allocation.quantity)
             .sum();
+        let unit = shipment::unit(line);
+        let lots = whole.in_shipment(found.pk).filter(|allocation| allocation.line == pk);
         Some(MilestoneLine {
             order_line: line.reference.clone(),
             item: shipment::item(line),
-            quantity: quantity(total, shipment::unit(line)),
-            lots: Vec::new(),
+            quantity: quantity(total, unit),
+            lots: lots.filter_map(|allocation| shipment::lot(allocation, unit)).collect(),
         })
     });
     lines.collect()

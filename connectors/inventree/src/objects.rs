@@ -10,6 +10,13 @@ pub const IN_PROGRESS: u32 = 15;
 pub const ON_HOLD: u32 = 25;
 pub const CANCELLED: u32 = 40;
 
+/// Of stock: neither damaged nor in quarantine nor lost.
+pub const STOCK_OK: u32 = 10;
+
+fn ok() -> u32 {
+    STOCK_OK
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct Page<T> {
     pub results: Vec<T>,
@@ -40,6 +47,8 @@ pub struct Address {
     pub province: Option<String>,
     #[serde(default)]
     pub country: Option<String>,
+    #[serde(default)]
+    pub shipping_notes: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -55,6 +64,10 @@ pub struct Part {
 pub struct Location {
     pub pk: i64,
     pub name: String,
+    #[serde(default)]
+    pub pathstring: String,
+    #[serde(default)]
+    pub parent: Option<i64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -66,15 +79,22 @@ pub struct StockItem {
     pub allocated: Decimal,
     #[serde(default)]
     pub location: Option<i64>,
+    #[serde(default = "ok")]
+    pub status: u32,
     #[serde(default)]
     pub batch: Option<String>,
     #[serde(default)]
     pub serial: Option<String>,
+    #[serde(default)]
+    pub expiry_date: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct SalesOrder {
     pub pk: i64,
+    #[serde(default)]
+    pub reference: String,
+    /// The canonical order id.
     #[serde(default)]
     pub customer_reference: String,
     pub status: u32,
@@ -97,6 +117,8 @@ pub struct Line {
     /// The canonical line id.
     #[serde(default)]
     pub reference: String,
+    #[serde(default)]
+    pub notes: String,
     #[serde(default)]
     pub part_detail: Option<Part>,
 }

@@ -3,47 +3,55 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_sdk::canonical::inventory::{
-    InventoryPosition, Promise, PromiseShortage, PromiseSplit,
-};
+use crossdock_sdk::canonical::inventory::{Promise, PromiseShortage, PromiseSplit};
 use crossdock_sdk::canonical::orders::{DeliveryPolicy, Order};
-use crossdock_sdk::canonical::{PIECE, price_each, quantity, reference, unit_of};
+use crossdock_sdk::canonical::{price_each, quantity, reference};
 use crossdock_sdk::{Call, Decimal, Fault, config, decimal, time};
 use serde_json::{Value, json};
 
-use crate::client::{expect, list, post};
-use crate::exports::crossdock::wms::inventory_inquiry::{
-    self, GetInventoryInput, GetInventoryOutput,
-};
+use crate::client::{expect, post};
 use crate::exports::crossdock::wms::promising::{
     Guest, PromiseOrderInput, PromiseOrderOutcome, PromiseOrderOutput, ReleasePromiseInput,
     ReleasePromiseOutcome, ReleasePromiseOutput,
 };
 use crate::exports::crossdock::wms::promising_probe::{self as probe, PromiseOrderState};
-use crate::objects::{CANCELLED, Location, PENDING, Part, Shipment, StockItem};
+use crate::objects::{CANCELLED, Line, PENDING, Part, STOCK_OK, SalesOrder, Shipment, StockItem};
 use crate::order::{self, Whole};
-use crate::{Config, Connector, SYSTEM};
+use crate::shipment::{is_promise, promise_name};
+use crate::sites::Sites;
+use crate::{Config, Connector, SYSTEM, inventory};
 
 impl Guest for Connector {
     fn promise_order(call: Call, input: PromiseOrderInput) -> Result<PromiseOrderOutput, Fault> {
         let config: Config = config::get()?;
         let order = &input.order;
-        let sites = order::sites(&config)?;
-        let items: Vec<&str> = order.lines.iter().map(|line| line.item.as_str()).collect();
-        let parts = order::parts(&items)?;
-        let stock = free_stock(&parts)?;
-        let before = match order::find(&order.id)? {
-            Some(found) => Some(Whole::read(found)?),
-            None => None,
-        };
-        let plan = plan(order, before.as_ref(), &parts, &stock, &sites)?;
-        let promised = plan.iter().any(|take| take.kept > Decimal::ZERO || !take.from.is_empty());
+        let sites = Sites::read(&config)?;
+        let before = order::find(&order.id, &config)?.map(Whole::read).transpose()?;
+        if let Some(before) = &before
+            && before.order.status != PENDING
+        {
+            // The warehouse has it: nothing is promised anew.
+            return Ok(output(order, before, &sites, &call));
+        }
+        let parts = order::parts(&order.lines)?;
+        if let Some(line) = order.lines.iter().find(|line| !order::same_unit(line, &parts)) {
+            let (id, unit) = (&line.id, &line.quantity.unit);
+            return Err(Fault::input(format!("line {id}: InvenTree does not count it in {unit}")));
+        }
+        let plan = plan(order, before.as_ref(), &parts, &sites)?;
+        let any = plan.iter().any(|take| take.kept > Decimal::ZERO || !take.from.is_empty());
         let short = plan.iter().any(|take| take.missing > Decimal::ZERO);
         let complete = matches!(order.delivery_policy, DeliveryPolicy::ShipComplete);
-        if !promised || (short && complete) {
+        if !any || (short && complete) {
+            // An attempt that somebody else's order overtook may have kept some of it.
+            if let Some(before) = before
+                && before.shipments.iter().all(is_promise)
+            {
+                give_up(&before.order)?;
+            }
             return Ok(nothing(order, &plan, &call));
         }
-        let mut whole = match order::ensure(order, &config, &parts)? {
+        let mut whole = match order::ensure(order, order.lines.iter(), &config, &parts)? {
             Ok(whole) => whole,
             Err(refusal) => return Err(Fault::never(&refusal.code, refusal.message)),
         };
@@ -56,17 +64,11 @@ impl Guest for Connector {
         _call: Call,
         input: ReleasePromiseInput,
     ) -> Result<ReleasePromiseOutput, Fault> {
-        let outcome = match order::find(&input.promise.id)? {
+        let config: Config = config::get()?;
+        let outcome = match order::find(&input.promise.id, &config)? {
             None => ReleasePromiseOutcome::Released,
-            Some(found) if found.status == PENDING => {
-                let path = format!("/api/order/so/{}/cancel/", found.pk);
-                match post::<Value>(&path, &json!({}))? {
-                    Ok(_) => ReleasePromiseOutcome::Released,
-                    Err(_) => match order::by_pk(found.pk)?.map(|now| now.status) {
-                        Some(CANCELLED) | None => ReleasePromiseOutcome::Released,
-                        Some(_) => ReleasePromiseOutcome::TooLate,
-                    },
-                }
+            Some(found) if found.status == PENDING && give_up(&found)? => {
+                ReleasePromiseOutcome::Released
             }
             Some(_) => ReleasePromiseOutcome::TooLate,
         };
@@ -75,77 +77,37 @@ impl Guest for Connector {
 }
 
 impl probe::Guest for Connector {
-    /// Applied when all lines are there with stock kept; asked for again, the rest is kept as well.
+    /// Applied when all is kept. Asked for again, `promise-order` keeps the rest, if there is any.
     fn probe_promise_order(
         call: Call,
         input: PromiseOrderInput,
     ) -> Result<PromiseOrderState, Fault> {
         let config: Config = config::get()?;
-        let Some(found) = order::find(&input.order.id)? else { return Ok(PromiseOrderState::Absent) };
+        let Some(found) = order::find(&input.order.id, &config)? else {
+            return Ok(PromiseOrderState::Absent);
+        };
         let whole = Whole::read(found)?;
-        let lines = &input.order.lines;
-        let there = lines.iter().all(|line| whole.line_of(&line.id).is_some());
-        let kept = whole.lines.iter().all(|line| whole.allocated(line.pk) >= line.quantity);
-        Ok(match there && kept {
-            true => {
-                let sites = order::sites(&config)?;
-                PromiseOrderState::Applied(output(&input.order, &whole, &sites, &call))
-            }
-            false => PromiseOrderState::Absent,
-        })
-    }
-}
-
-impl inventory_inquiry::Guest for Connector {
-    fn get_inventory(call: Call, input: GetInventoryInput) -> Result<GetInventoryOutput, Fault> {
-        let config: Config = config::get()?;
-        let parts = order::parts(&[input.item.as_str()])?;
-        let stock = free_stock(&parts)?;
-        let mut positions = Vec::new();
-        for site in order::sites(&config)? {
-            if input.site.as_ref().is_some_and(|wanted| *wanted != site.name) {
-                continue;
-            }
-            let Some(part) = parts.get(&input.item) else { continue };
-            let here = || {
-                let items = stock.get(&part.pk).into_iter().flatten();
-                items.filter(|item| item.location == Some(site.pk))
-            };
-            let on_hand: Decimal = here().map(|item| item.quantity).sum();
-            let allocated: Decimal = here().map(|item| item.allocated).sum();
-            positions.push(InventoryPosition {
-                id: format!("{}@{}", input.item, site.name),
-                company: config.company.clone(),
-                references: Vec::new(),
-                attributes: Vec::new(),
-                version: 0,
-                occurred_at: call.started_at.clone(),
-                item: input.item.clone(),
-                site: site.name,
-                unit: part_unit(part).to_owned(),
-                on_hand: decimal::text(on_hand),
-                allocated: decimal::text(allocated),
-                available: decimal::text(on_hand - allocated),
-                expected: Vec::new(),
-            });
+        let mut kept = whole.order.status != PENDING;
+        if !kept {
+            let there = input.order.lines.iter().all(|line| whole.line_of(&line.id).is_some());
+            let full = |line: &Line| whole.allocated(line.pk) >= line.quantity;
+            kept = there && whole.lines.iter().all(full);
         }
-        Ok(GetInventoryOutput { positions })
+        if !kept {
+            return Ok(PromiseOrderState::Absent);
+        }
+        let sites = Sites::read(&config)?;
+        Ok(PromiseOrderState::Applied(output(&input.order, &whole, &sites, &call)))
     }
 }
 
-fn part_unit(part: &Part) -> &str {
-    part.units.as_deref().map_or(PIECE, unit_of)
-}
-
-/// Stock items on the shelves, by part.
-fn free_stock(parts: &BTreeMap<String, Part>) -> Result<BTreeMap<i64, Vec<StockItem>>, Fault> {
-    let mut stock = BTreeMap::new();
-    for part in parts.values() {
-        let pk = part.pk.to_string();
-        let items: Vec<StockItem> = list("/api/stock/", &[("part", &pk), ("in_stock", "true")])?;
-        stock.insert(part.pk, items);
-    }
-    Ok(stock)
+/// Cancels a sales order on which nobody works yet; whether it is given up.
+fn give_up(found: &SalesOrder) -> Result<bool, Fault> {
+    let path = format!("/api/order/so/{}/cancel/", found.pk);
+    Ok(match post::<Value>(&path, &json!({}))? {
+        Ok(_) => true,
+        Err(_) => order::by_pk(found.pk)?.is_none_or(|now| now.status == CANCELLED),
+    })
 }
 
 /// What is to be taken for one line.
@@ -166,9 +128,12 @@ fn plan(
     order: &Order,
     before: Option<&Whole>,
     parts: &BTreeMap<String, Part>,
-    stock: &BTreeMap<i64, Vec<StockItem>>,
-    sites: &[Location],
+    sites: &Sites,
 ) -> Result<Vec<Take>, Fault> {
+    let mut stock: BTreeMap<i64, Vec<StockItem>> = BTreeMap::new();
+    for part in parts.values() {
+        stock.insert(part.pk, inventory::on_shelves(part)?);
+    }
     let mut taken: BTreeMap<i64, Decimal> = BTreeMap::new();
     let mut plan = Vec::new();
     for line in &order.lines {
@@ -178,11 +143,14 @@ fn plan(
         let mut missing = (wanted - kept).max(Decimal::ZERO);
         let mut from = Vec::new();
         let items = parts.get(&line.item).and_then(|part| stock.get(&part.pk));
-        for site in sites {
+        for site in &sites.all {
             if line.site.as_ref().is_some_and(|wanted| *wanted != site.name) {
                 continue;
             }
-            for item in items.into_iter().flatten().filter(|item| item.location == Some(site.pk)) {
+            let here = |item: &&StockItem| {
+                item.status == STOCK_OK && sites.at(item.location).is_some_and(|at| at.pk == site.pk)
+            };
+            for item in items.into_iter().flatten().filter(here) {
                 let used = taken.entry(item.pk).or_default();
                 let here = missing.min(item.quantity - item.allocated - *used);
                 if here > Decimal::ZERO {
@@ -192,15 +160,16 @@ fn plan(
                 }
             }
         }
-        let (line_id, item, unit) = (line.id.clone(), line.item.clone(), line.quantity.unit.clone());
+        let (line_id, item, unit) =
+            (line.id.clone(), line.item.clone(), line.quantity.unit.clone());
         plan.push(Take { line: line_id, item, unit, kept, from, missing });
     }
     Ok(plan)
 }
 
 /// Allocates what the plan takes, into one shipment for each site.
-fn keep(whole: &mut Whole, plan: &[Take], sites: &[Location]) -> Result<(), Fault> {
-    for site in sites {
+fn keep(whole: &mut Whole, plan: &[Take], sites: &Sites) -> Result<(), Fault> {
+    for site in &sites.all {
         let mut items = Vec::new();
         for take in plan {
             let Some(line) = whole.line_of(&take.line) else { continue };
@@ -215,16 +184,12 @@ fn keep(whole: &mut Whole, plan: &[Take], sites: &[Location]) -> Result<(), Faul
         let shipment = site_shipment(whole, &site.name)?;
         let path = format!("/api/order/so/{}/allocate/", whole.order.pk);
         // Somebody else was faster: what the plan saw is gone, so plan anew.
-        if let Err(refusal) = post::<Value>(&path, &json!({"items": items, "shipment": shipment}))? {
+        if let Err(refusal) = post::<Value>(&path, &json!({"items": items, "shipment": shipment}))?
+        {
             return Err(Fault::later("stock-taken", refusal.message).with_status(400));
         }
     }
     Ok(())
-}
-
-/// The name of the shipment that holds what is promised from a site, until it is asked for.
-pub fn promise_name(site: &str) -> String {
-    format!("promise-{site}")
 }
 
 fn site_shipment(whole: &mut Whole, site: &str) -> Result<i64, Fault> {
@@ -261,26 +226,25 @@ fn promise(order: &Order, call: &Call) -> Promise {
 }
 
 /// From what is allocated.
-fn output(order: &Order, whole: &Whole, sites: &[Location], call: &Call) -> PromiseOrderOutput {
+fn output(order: &Order, whole: &Whole, sites: &Sites, call: &Call) -> PromiseOrderOutput {
     let mut promise = promise(order, call);
     promise.references.push(reference(SYSTEM, "promise", whole.order.pk.to_string()));
     let ship_on = day(order, call);
     for line in &order.lines {
         let wanted = decimal::parse(&line.quantity.value).unwrap_or_default();
-        let Some(known) = whole.line_of(&line.id) else { continue };
-        let mut by_site: BTreeMap<i64, Decimal> = BTreeMap::new();
-        for allocation in whole.allocations.iter().filter(|a| a.line == known.pk) {
-            let site = allocation.location.unwrap_or_default();
-            *by_site.entry(site).or_default() += allocation.quantity;
+        let pk = whole.line_of(&line.id).map(|known| known.pk);
+        let mut by_site: BTreeMap<String, Decimal> = BTreeMap::new();
+        for allocation in whole.allocations.iter().filter(|a| Some(a.line) == pk) {
+            let site = sites.at(allocation.location).map(|site| site.name.clone());
+            *by_site.entry(site.unwrap_or_default()).or_default() += allocation.quantity;
         }
         let kept: Decimal = by_site.values().sum();
-        for (pk, count) in by_site {
-            let site = sites.iter().find(|site| site.pk == pk);
+        for (site, count) in by_site {
             promise.splits.push(PromiseSplit {
                 line: line.id.clone(),
                 item: line.item.clone(),
                 quantity: quantity(count, &line.quantity.unit),
-                site: site.map_or_else(|| pk.to_string(), |site| site.name.clone()),
+                site,
                 ship_on: ship_on.clone(),
                 deliver_on: None,
             });

@@ -1,23 +1,59 @@
-//! A shipment of InvenTree as a canonical shipment. Its id is the shipment's reference; those that
-//! the warehouse makes by itself are numbered, and get the order's id before the number.
+//! A shipment of InvenTree as a canonical shipment. Its id is the shipment's reference; one that
+//! the warehouse makes by itself is numbered, and gets the id of the one asked for before the number.
 
 use crossdock_sdk::canonical::common::{Consignee, Lot};
 use crossdock_sdk::canonical::shipments::{Shipment, ShipmentLine, ShipmentStatus};
-use crossdock_sdk::canonical::{PIECE, quantity, reference, unit_of};
+use crossdock_sdk::canonical::{id_in, quantity, reference};
 use crossdock_sdk::{Decimal, Fault, Identity, Reference, time};
 
 use crate::client::{get, list};
-use crate::objects::{self, Allocation, CANCELLED, Location, ON_HOLD, PENDING};
-use crate::order::{self, Whole};
-use crate::promising::promise_name;
+use crate::customer;
+use crate::objects::{self, Allocation, CANCELLED, ON_HOLD, PENDING};
+use crate::order::{self, Generations, Whole, part_unit};
+use crate::sites::Sites;
 use crate::{Config, SYSTEM};
 
-pub fn id(shipment: &objects::Shipment, order: &str) -> String {
-    let numbered = shipment.reference.bytes().all(|byte| byte.is_ascii_digit());
-    match numbered {
-        true => format!("{order}-{}", shipment.reference),
-        false => shipment.reference.clone(),
+const PATH: &str = "/api/order/so/shipment/";
+const PROMISE: &str = "promise-";
+
+/// The name of the shipment that holds what is promised from a site, until it is asked for.
+pub fn promise_name(site: &str) -> String {
+    format!("{PROMISE}{site}")
+}
+
+/// Whether it only holds what was promised. What is packed is more than a promise, whoever did it.
+pub fn is_promise(shipment: &objects::Shipment) -> bool {
+    shipment.reference.starts_with(PROMISE) && stage(shipment) < PACKED
+}
+
+/// How far a shipment has come: its version, and how many milestones its state implies.
+pub fn stage(shipment: &objects::Shipment) -> usize {
+    match shipment {
+        objects::Shipment { delivery_date: Some(_), .. } => 5,
+        objects::Shipment { shipment_date: Some(_), .. } => SHIPPED,
+        objects::Shipment { checked_by: Some(_), .. } => PACKED,
+        objects::Shipment { allocated_items, .. } if *allocated_items > 0 => 1,
+        _ => 0,
     }
+}
+
+/// Picking is not told apart from packing: 2 is passed over.
+pub const PACKED: usize = 3;
+pub const SHIPPED: usize = 4;
+
+pub fn id(shipment: &objects::Shipment, whole: &Whole) -> String {
+    if !is_number(&shipment.reference) {
+        return shipment.reference.clone();
+    }
+    // The shortest is the one asked for; the others have a suffix.
+    let references = whole.shipments.iter().map(|other| other.reference.as_str());
+    let asked = references.filter(|name| !is_number(name) && !name.starts_with(PROMISE));
+    let base = asked.min_by_key(|name| name.len()).unwrap_or(&whole.order.customer_reference);
+    format!("{base}-{}", shipment.reference)
+}
+
+fn is_number(reference: &str) -> bool {
+    !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub fn references(shipment: &objects::Shipment, order: &str) -> Vec<Reference> {
@@ -27,58 +63,85 @@ pub fn references(shipment: &objects::Shipment, order: &str) -> Vec<Reference> {
     ]
 }
 
-/// A shipment with its order: by InvenTree's number where it is known, else by reference.
-pub fn find(identity: &Identity) -> Result<Option<(objects::Shipment, Whole)>, Fault> {
-    let found = match identity.id_in(SYSTEM, "shipment").and_then(|id| id.parse::<i64>().ok()) {
-        Some(pk) => get(&format!("/api/order/so/shipment/{pk}/"))?,
-        None => by_reference(&identity.id)?,
-    };
-    let Some(found) = found else { return Ok(None) };
-    let found: objects::Shipment = found;
-    let Some(sales_order) = order::by_pk(found.order)? else { return Ok(None) };
-    Ok(Some((found, Whole::read(sales_order)?)))
-}
-
-fn by_reference(wanted: &str) -> Result<Option<objects::Shipment>, Fault> {
-    let found: Vec<objects::Shipment> = list("/api/order/so/shipment/", &[("search", wanted)])?;
-    if let Some(exact) = found.into_iter().rfind(|shipment| shipment.reference == wanted) {
-        return Ok(Some(exact));
+/// A shipment with its order: by InvenTree's number or by its order where these are known, else by
+/// a search for its id.
+pub fn find(
+    identity: &Identity,
+    config: &Config,
+) -> Result<Option<(objects::Shipment, Whole)>, Fault> {
+    if let Some(pk) = identity.id_in(SYSTEM, "shipment").and_then(|id| id.parse::<i64>().ok()) {
+        let found: Option<objects::Shipment> = get(&format!("{PATH}{pk}/"))?;
+        return match found {
+            Some(found) => in_order(found.order, |shipment, _| shipment.pk == pk),
+            None => Ok(None),
+        };
     }
-    // One that the warehouse made: the order's id and a number.
-    let Some((order, number)) = wanted.rsplit_once('-') else { return Ok(None) };
-    for sales_order in order::all_of(order)?.into_iter().rev() {
-        let pk = sales_order.pk.to_string();
-        let of_order: Vec<objects::Shipment> = list("/api/order/so/shipment/", &[("order", &pk)])?;
-        if let Some(found) = of_order.into_iter().find(|shipment| shipment.reference == number) {
-            return Ok(Some(found));
+    let same = |shipment: &objects::Shipment, whole: &Whole| id(shipment, whole) == identity.id;
+    if let Some(order) = identity.id_in("crossdock", "order") {
+        for generation in Generations::read(order, config)?.all.iter().rev() {
+            if let Some(found) = in_order(generation.pk, same)? {
+                return Ok(Some(found));
+            }
+        }
+        return Ok(None);
+    }
+    // One that the warehouse made is found by the one asked for.
+    let asked = identity.id.rsplit_once('-').filter(|(_, number)| is_number(number));
+    for wanted in std::iter::once(identity.id.as_str()).chain(asked.map(|(asked, _)| asked)) {
+        let mut found: Vec<objects::Shipment> = list(PATH, &[("search", wanted)])?;
+        found.retain(|shipment| shipment.reference == wanted);
+        // The latest: those before it belong to sales orders that were cancelled.
+        if let Some(latest) = found.iter().max_by_key(|shipment| shipment.pk) {
+            return in_order(latest.order, same);
         }
     }
     Ok(None)
 }
 
-/// Whether it only holds what was promised: nobody has asked for it yet.
-pub fn is_promise(shipment: &objects::Shipment, sites: &[Location]) -> bool {
-    sites.iter().any(|site| shipment.reference == promise_name(&site.name))
+fn in_order(
+    order: i64,
+    wanted: impl Fn(&objects::Shipment, &Whole) -> bool,
+) -> Result<Option<(objects::Shipment, Whole)>, Fault> {
+    let Some(sales_order) = order::by_pk(order)? else { return Ok(None) };
+    let whole = Whole::read(sales_order)?;
+    let found = whole.shipments.iter().find(|shipment| wanted(shipment, &whole)).cloned();
+    Ok(found.map(|found| (found, whole)))
+}
+
+/// Whether a shipment that is not found was called off: taken out of its order.
+pub fn is_taken_out(identity: &Identity, config: &Config) -> Result<bool, Fault> {
+    let Some(order) = id_in(&identity.references, "crossdock", "order") else { return Ok(false) };
+    Ok(!Generations::read(order, config)?.all.is_empty())
+}
+
+/// With what it takes of InvenTree to tell all of it.
+pub fn described(
+    found: &objects::Shipment,
+    whole: &Whole,
+    config: &Config,
+) -> Result<Shipment, Fault> {
+    let ship_to = customer::consignee(&whole.order, config)?;
+    Ok(shipment(found, whole, &Sites::read(config)?, &ship_to, config))
 }
 
 pub fn shipment(
     found: &objects::Shipment,
     whole: &Whole,
-    sites: &[Location],
+    sites: &Sites,
     ship_to: &Consignee,
     config: &Config,
 ) -> Shipment {
     let order = whole.order.customer_reference.clone();
     let place = whole.in_shipment(found.pk).find_map(|allocation| allocation.location);
-    let site = sites.iter().find(|site| Some(site.pk) == place);
+    let site = sites.at(place);
     let changed = [&found.delivery_date, &found.shipment_date, &whole.order.creation_date];
     let changed = changed.into_iter().flatten().next();
     Shipment {
-        id: id(found, &order),
+        id: id(found, whole),
         company: config.company.clone(),
         references: references(found, &order),
         attributes: Vec::new(),
-        version: 0,
+        version: stage(found) as u64,
         occurred_at: moment(changed),
         order,
         status: status(found, whole),
@@ -100,26 +163,21 @@ pub fn shipment(
 
 /// One line for each order line, whatever number of stock items it was taken from.
 fn lines(found: &objects::Shipment, whole: &Whole) -> Vec<ShipmentLine> {
-    let mut lines: Vec<(i64, Decimal, Vec<Lot>)> = Vec::new();
-    for allocation in whole.in_shipment(found.pk) {
-        match lines.iter_mut().find(|(line, ..)| *line == allocation.line) {
-            Some((_, count, lots)) => {
-                *count += allocation.quantity;
-                lots.extend(lot(allocation));
-            }
-            None => lines.push((allocation.line, allocation.quantity, lot(allocation).into_iter().collect())),
-        }
-    }
-    let lines = lines.into_iter().filter_map(|(pk, count, lots)| {
-        let line = whole.line(pk)?;
-        Some(ShipmentLine {
+    let carried = |line: &objects::Line| {
+        let pk = line.pk;
+        whole.in_shipment(found.pk).filter(move |allocation| allocation.line == pk)
+    };
+    let lines = whole.lines.iter().filter(|line| carried(line).next().is_some());
+    let lines = lines.map(|line| {
+        let count: Decimal = carried(line).map(|allocation| allocation.quantity).sum();
+        ShipmentLine {
             id: line.reference.clone(),
             order_line: line.reference.clone(),
             item: item(line),
             quantity: quantity(count, unit(line)),
             substitute_for: None,
-            lots,
-        })
+            lots: carried(line).filter_map(|allocation| lot(allocation, unit(line))).collect(),
+        }
     });
     lines.collect()
 }
@@ -130,34 +188,29 @@ pub fn item(line: &objects::Line) -> String {
 }
 
 pub fn unit(line: &objects::Line) -> &str {
-    let units = line.part_detail.as_ref().and_then(|part| part.units.as_deref());
-    units.map_or(PIECE, unit_of)
+    line.part_detail.as_ref().map_or(crossdock_sdk::canonical::PIECE, part_unit)
 }
 
-fn lot(allocation: &Allocation) -> Option<Lot> {
+pub fn lot(allocation: &Allocation, unit: &str) -> Option<Lot> {
     let item = allocation.item_detail.as_ref()?;
     let named = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (number, serial) = (named(&item.batch), named(&item.serial));
     if number.is_none() && serial.is_none() {
         return None;
     }
-    let quantity = quantity(allocation.quantity, PIECE);
-    Some(Lot { number, serial, quantity, expires_on: None })
+    let quantity = quantity(allocation.quantity, unit);
+    Some(Lot { number, serial, quantity, expires_on: item.expiry_date.clone() })
 }
 
 fn status(found: &objects::Shipment, whole: &Whole) -> ShipmentStatus {
-    if found.delivery_date.is_some() {
-        return ShipmentStatus::Delivered;
-    }
-    if found.shipment_date.is_some() {
-        return ShipmentStatus::Shipped;
-    }
-    match whole.order.status {
-        CANCELLED => ShipmentStatus::Cancelled,
-        PENDING | ON_HOLD => ShipmentStatus::OnHold,
-        _ if found.checked_by.is_some() => ShipmentStatus::Packed,
-        _ if found.allocated_items > 0 => ShipmentStatus::Picking,
-        _ => ShipmentStatus::Released,
+    match (stage(found), whole.order.status) {
+        (5.., _) => ShipmentStatus::Delivered,
+        (SHIPPED, _) => ShipmentStatus::Shipped,
+        (_, CANCELLED) => ShipmentStatus::Cancelled,
+        (_, PENDING | ON_HOLD) => ShipmentStatus::OnHold,
+        (PACKED, _) => ShipmentStatus::Packed,
+        (0, _) => ShipmentStatus::Released,
+        _ => ShipmentStatus::Picking,
     }
 }
 

@@ -21,6 +21,18 @@ use crate::{Config, Connector};
 const FIRST_PAGES_MAX: u32 = 100;
 const PAGE_MAX: u32 = 100;
 
+/// `types[]` takes names only, no wildcards, and twenty at most.
+const PAYMENT_EVENTS: [&str; 6] = [
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+];
+const DISPUTE_EVENTS: [&str; 3] =
+    ["charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"];
+
 impl settlement_webhook::Guest for Connector {
     fn receive_settlements(
         _call: Call,
@@ -59,7 +71,7 @@ impl payment_feed::Guest for Connector {
         input: PollRequest,
     ) -> Result<payment_feed::ListChangedPaymentsOutput, Fault> {
         let config: Config = config::get()?;
-        let page = since(&input, &["payment_intent.*"])?;
+        let page = since(&input, &PAYMENT_EVENTS)?;
         let mut items = Vec::new();
         for event in &page.events {
             let intent: PaymentIntent = object(event)?;
@@ -77,7 +89,7 @@ impl dispute_feed::Guest for Connector {
         input: PollRequest,
     ) -> Result<dispute_feed::ListChangedDisputesOutput, Fault> {
         let config: Config = config::get()?;
-        let page = since(&input, &["charge.dispute.*"])?;
+        let page = since(&input, &DISPUTE_EVENTS)?;
         let mut items = Vec::new();
         for event in &page.events {
             let dispute: Dispute = object(event)?;

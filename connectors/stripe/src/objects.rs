@@ -87,6 +87,8 @@ pub struct Redirect {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Refund {
     pub id: String,
+    #[serde(default)]
+    pub balance_transaction: Option<String>,
     pub amount: i64,
     pub currency: String,
     pub created: i64,

@@ -1,7 +1,7 @@
 //! A payout as a settlement: each balance transaction becomes a line, and the payment behind it
 //! names order and invoice.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crossdock_sdk::canonical::common::ExchangeRate;
 use crossdock_sdk::canonical::payments::{
@@ -73,7 +73,7 @@ struct Source {
 /// Payments are asked for once, however many movements they have in one payout.
 #[derive(Default)]
 struct Sources {
-    intents: HashMap<String, PaymentIntent>,
+    intents: BTreeMap<String, PaymentIntent>,
 }
 
 impl Sources {
@@ -93,9 +93,11 @@ impl Sources {
                 Ok(source)
             }
             "refund" | "payment_refund" => {
-                let refund: Refund = get(&format!("/v1/refunds/{}", segment(id)), &[])?;
+                let Some(refund) = refund_behind(movement, id)? else {
+                    return Ok(Source::default());
+                };
                 let (mut source, _) = self.of_intent(refund.payment_intent.as_deref())?;
-                source.references.push(reference(SYSTEM, "refund", id));
+                source.references.push(reference(SYSTEM, "refund", &refund.id));
                 source.credit_note = refund.metadata.get(CREDIT_NOTE_ID).cloned();
                 source.amount = (refund.currency != movement.currency)
                     .then(|| from_stripe(-refund.amount, &refund.currency));
@@ -129,6 +131,16 @@ impl Sources {
         };
         Ok((source, Some(intent)))
     }
+}
+
+/// Stripe names the refund itself; some accounts' older movements name the charge.
+fn refund_behind(movement: &BalanceTransaction, source: &str) -> Result<Option<Refund>, Fault> {
+    if !source.starts_with("ch_") && !source.starts_with("py_") {
+        return get(&format!("/v1/refunds/{}", segment(source)), &[]).map(Some);
+    }
+    let refunds = list_all("/v1/refunds", &[("charge", source)], |refund: &Refund| &refund.id)?;
+    let ours = |refund: &Refund| refund.balance_transaction.as_ref() == Some(&movement.id);
+    Ok(refunds.into_iter().find(ours))
 }
 
 /// The invoice that a capture was for. Captures of one payment are told apart by their amounts, and

@@ -11,7 +11,7 @@ use crossdock_sdk::canonical::{price_each, quantity, reference};
 use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal, time};
 use serde_json::{Value, json};
 
-use crate::Connector;
+use crate::{Connector, SYSTEM};
 use crate::client::Tryton;
 use crate::exports::crossdock::erp::invoicing::{
     CreditInvoiceInput, CreditInvoiceOutcome, CreditInvoiceOutput, Guest, PostInvoiceInput,
@@ -21,7 +21,7 @@ use crate::exports::crossdock::erp::invoicing::{
 use crate::exports::crossdock::erp::invoicing_probe::{
     self as probe, CreditInvoiceState, PostInvoiceState,
 };
-use crate::exports::crossdock::erp::{invoice_feed, invoice_inquiry};
+use crate::exports::crossdock::erp::{credit_note_inquiry, invoice_feed, invoice_inquiry};
 use crate::feed::{self, change_id};
 use crate::invoice::{self, FIELDS, MODEL, noted};
 use crate::lookup::PARTY_FIELDS;
@@ -189,6 +189,30 @@ impl invoice_inquiry::Guest for Connector {
     }
 }
 
+impl credit_note_inquiry::Guest for Connector {
+    fn get_credit_note(
+        _call: Call,
+        input: credit_note_inquiry::GetCreditNoteInput,
+    ) -> Result<credit_note_inquiry::GetCreditNoteOutput, Fault> {
+        let tryton = Tryton::new(config::get()?);
+        let number = input.credit_note.id_in(SYSTEM, "credit-note").and_then(|id| id.parse().ok());
+        let found = match number {
+            Some(number) => tryton.read(MODEL, number, &FIELDS)?,
+            None => tryton.invoice(&input.credit_note.id)?,
+        };
+        let original = match found.as_ref().and_then(|found| noted(found, "Credits")) {
+            Some(id) => tryton.invoice(&id)?,
+            None => None,
+        };
+        let (Some(found), Some(original)) = (found, original) else {
+            return Ok(credit_note_inquiry::GetCreditNoteOutput::Unknown);
+        };
+        let ids = tryton.line_ids(&original)?;
+        let note = invoice::credit_note(&found, &original, &ids, &tryton.config);
+        Ok(credit_note_inquiry::GetCreditNoteOutput::Found(note))
+    }
+}
+
 impl invoice_feed::Guest for Connector {
     fn list_changed_invoices(
         _call: Call,
@@ -312,10 +336,7 @@ fn draft(input: &PreviewInvoiceInput, on: &str, first: bool, now: &str) -> Resul
 /// An order line, how much of it is to be invoiced, and the line of the shipment.
 type Due<'a> = (&'a OrderLine, Decimal, Option<String>);
 
-fn due<'a>(
-    order: &'a Order,
-    shipment: Option<&Shipment>,
-) -> Result<Vec<Due<'a>>, Fault> {
+fn due<'a>(order: &'a Order, shipment: Option<&Shipment>) -> Result<Vec<Due<'a>>, Fault> {
     let mut due = Vec::new();
     for line in &order.lines {
         let (count, shipment_line) = match shipment {
@@ -490,21 +511,39 @@ fn credit_values(
     let units = tryton.units()?;
     let mut lines = Vec::new();
     let mut net = Decimal::ZERO;
+    // The share of the product line before, which the discounts that follow it take as well.
+    let mut share_before = None;
     for line in original.records("lines") {
         let there = line.decimal_or_zero("quantity");
+        let is_discount =
+            line.many2one("product").is_none() && line.decimal_or_zero("unit_price") < Decimal::ZERO;
         let count = match &input.credits {
             None => there,
+            Some(_) if is_discount => match share_before {
+                Some(_) => there,
+                None => continue,
+            },
             Some(credits) => match asked_for(&line, ids, credits)? {
                 Some(count) if count > there => {
                     let lines = vec![ids.get(line.state("origin")).cloned().unwrap_or_default()];
                     let message = "more than was invoiced";
                     return Ok(Err(refusal("too-much", message, lines)));
                 }
-                Some(count) => count,
-                None => continue,
+                Some(count) => {
+                    share_before = count.checked_div(there);
+                    count
+                }
+                None => {
+                    share_before = None;
+                    continue;
+                }
             },
         };
         let each = line.decimal_or_zero("unit_price");
+        let each = match share_before.filter(|_| is_discount) {
+            Some(share) => decimal::round_total(each * share, code),
+            None => each,
+        };
         net += decimal::round_total(each * count, code);
         lines.push(json!({
             "type": "line", "currency": currency, "account": revenue,

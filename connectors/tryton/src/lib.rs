@@ -41,6 +41,7 @@ crossdock_sdk::connector! {
         "crossdock:erp/invoicing-probe@1.0.0",
         "crossdock:erp/invoice-inquiry@1.0.0",
         "crossdock:erp/invoice-feed@1.0.0",
+        "crossdock:erp/credit-note-inquiry@1.0.0",
         "crossdock:erp/cash-application@1.0.0",
         "crossdock:erp/cash-application-probe@1.0.0",
         "crossdock:erp/returns@1.0.0",

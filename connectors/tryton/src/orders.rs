@@ -30,7 +30,7 @@ impl Guest for Connector {
             },
         };
         match confirm(&tryton, sale, &order)? {
-            Ok(sale) => Ok(created(&sale, &tryton.config)),
+            Ok(sale) => Ok(created(&sale, &tryton.config, &order)),
             Err(refused) => refuse(order, refused.into()),
         }
     }
@@ -66,7 +66,9 @@ impl probe::Guest for Connector {
             Some(sale) if input.order.holds.is_empty() && is_open(&sale) => {
                 CreateOrderState::Absent
             }
-            Some(sale) => CreateOrderState::Applied(created(&sale, &tryton.config)),
+            Some(sale) => {
+                CreateOrderState::Applied(created(&sale, &tryton.config, &input.order))
+            }
         })
     }
 }
@@ -85,8 +87,14 @@ fn is_open(sale: &Record) -> bool {
     matches!(sale.state("state"), "draft" | "quotation")
 }
 
-fn created(sale: &Record, config: &Config) -> CreateOrderOutput {
-    let order = sale::order(sale, &config.company);
+/// With the numbers in other systems that it came with; Tryton does not keep them.
+fn created(sale: &Record, config: &Config, asked: &Order) -> CreateOrderOutput {
+    let mut order = sale::order(sale, &config.company);
+    for known in &asked.references {
+        if !order.references.contains(known) {
+            order.references.push(known.clone());
+        }
+    }
     CreateOrderOutput { outcome: CreateOrderOutcome::Created, order }
 }
 

@@ -54,7 +54,7 @@ fn record_shipped(tryton: &Tryton, milestone: &Milestone) -> Result<RecordMilest
     if left.is_empty() {
         return Ok(RecordMilestoneOutcome::Stale);
     }
-    let Some(shipment) = open_shipment(tryton, &sale)? else {
+    let Some(shipment) = open_shipment(tryton, &sale, &milestone.order)? else {
         let message = format!("Tryton has no open shipment for order {}", milestone.order);
         return Err(Fault::never("no-shipment", message));
     };
@@ -100,9 +100,10 @@ fn shipment_named(
     Ok(shipments(tryton, sale)?.into_iter().find(ours))
 }
 
-fn open_shipment(tryton: &Tryton, sale: &Record) -> Result<Option<Record>, Fault> {
+/// One that nobody has claimed: without a reference, or with that of the order.
+fn open_shipment(tryton: &Tryton, sale: &Record, order: &str) -> Result<Option<Record>, Fault> {
     let open = |shipment: &Record| {
-        shipment.text("reference").is_none()
+        shipment.text("reference").is_none_or(|reference| reference == order)
             && matches!(shipment.state("state"), "draft" | "waiting" | "assigned")
     };
     Ok(shipments(tryton, sale)?.into_iter().find(open))
@@ -115,8 +116,13 @@ fn begin(
     left: &[(String, Decimal)],
     milestone: &Milestone,
 ) -> Result<(), Fault> {
-    if shipment.state("state") != "draft" {
-        accepted(tryton.act(MODEL, shipment.id(), "draft", &["state"])?)?;
+    let back: &[&str] = match shipment.state("state") {
+        "assigned" => &["wait", "draft"],
+        "waiting" => &["draft"],
+        _ => &[],
+    };
+    for action in back {
+        accepted(tryton.act(MODEL, shipment.id(), action, &["state"])?)?;
     }
     for stock_move in shipment.records("outgoing_moves") {
         let line = left.iter().find(|(line, _)| stock_move.state("origin") == line);

@@ -235,9 +235,27 @@ fn status(sale: &Record) -> OrderStatus {
             "partially shipped" => OrderStatus::PartlyShipped,
             _ => OrderStatus::Confirmed,
         },
-        "done" => OrderStatus::Closed,
+        "done" => status_when_done(sale),
         "cancelled" => OrderStatus::Cancelled,
         other => OrderStatus::Other(other.to_owned()),
+    }
+}
+
+/// Tryton is done with a sale when all has left; whether it is invoiced and paid, its lines tell.
+fn status_when_done(sale: &Record) -> OrderStatus {
+    let invoiced_as = |states: &[&str]| {
+        order_lines(sale).iter().all(|(_, line)| {
+            let counts = |invoiced: &&Record| states.contains(&invoiced.state("invoice.state"));
+            let invoiced = line.records("invoice_lines");
+            let count: Decimal =
+                invoiced.iter().filter(counts).map(|i| i.decimal_or_zero("quantity")).sum();
+            count >= line.decimal_or_zero("quantity")
+        })
+    };
+    match (invoiced_as(&["paid"]), invoiced_as(&["posted", "paid"])) {
+        (true, _) => OrderStatus::Closed,
+        (false, true) => OrderStatus::Invoiced,
+        (false, false) => OrderStatus::Shipped,
     }
 }
 

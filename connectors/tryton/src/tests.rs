@@ -39,7 +39,7 @@ fn usd(amount: &str) -> Money {
     Money { amount: amount.into(), currency: "USD".into() }
 }
 
-fn order() -> Order {
+pub fn order() -> Order {
     let address = Address {
         lines: vec!["1 Pier".into()],
         city: "New York".into(),

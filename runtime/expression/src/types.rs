@@ -155,6 +155,10 @@ impl Type {
             (a, b) if a == b => a.clone(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
             (Type::Optional(a), Type::Optional(b)) => Type::optional(a.join(b)),
+            // Where elements are read, null is an optional that is absent.
+            (Type::Optional(a), Type::Null) | (Type::Null, Type::Optional(a)) => {
+                Type::Optional(a.clone())
+            }
             (Type::Struct(a), Type::Struct(b))
                 if a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.0 == b.0) =>
             {

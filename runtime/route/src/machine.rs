@@ -99,13 +99,6 @@ impl Exchange {
         Ok(exchange)
     }
 
-    /// After `restore`: the caller put the exchange away itself while it waited, so no call was under
-    /// way when it stopped. Never after a crash.
-    pub fn put_away(mut self) -> Exchange {
-        self.resumed = false;
-        self
-    }
-
     pub fn id(&self) -> ExchangeId {
         self.id
     }

@@ -11,8 +11,13 @@ use super::{Response, Wire};
 
 thread_local! {
     static PREPARED: RefCell<VecDeque<Prepared>> = const { RefCell::new(VecDeque::new()) };
+    static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
     static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A stand-in that answers every request itself: status, headers, body.
+pub type Served = (u16, Vec<(String, String)>, Vec<u8>);
+type Server = Box<dyn FnMut(&Seen) -> Served>;
 
 struct Prepared {
     request: String,
@@ -59,6 +64,11 @@ pub fn refuse(request: &str) {
     prepare(request, Err(Transport::NotSent("connection refused".into())));
 }
 
+/// From now on this answers, in place of prepared answers.
+pub fn serve(server: impl FnMut(&Seen) -> Served + 'static) {
+    SERVER.set(Some(Box::new(server)));
+}
+
 /// What was sent so far; and every prepared answer must have been used.
 pub fn finish() -> Vec<Seen> {
     PREPARED.with_borrow_mut(|prepared| {
@@ -76,13 +86,17 @@ fn prepare(request: &str, answer: Result<Response, Transport>) {
 
 pub(super) fn exchange(wire: &Wire) -> Result<Response, Transport> {
     let request = format!("{} http://{}{}", wire.method, wire.authority, wire.path);
-    SEEN.with_borrow_mut(|seen| {
-        seen.push(Seen {
-            request: request.clone(),
-            headers: wire.headers.to_vec(),
-            body: String::from_utf8_lossy(wire.body).into_owned(),
-        });
-    });
+    let seen = Seen {
+        request: request.clone(),
+        headers: wire.headers.to_vec(),
+        body: String::from_utf8_lossy(wire.body).into_owned(),
+    };
+    let served = SERVER.with_borrow_mut(|server| server.as_mut().map(|server| server(&seen)));
+    SEEN.with_borrow_mut(|all| all.push(seen));
+    if let Some((status, headers, body)) = served {
+        let headers = headers.into_iter().map(|(n, v)| (n.to_lowercase(), v)).collect();
+        return Ok(Response::new(status, headers, body));
+    }
     let prepared = PREPARED.with_borrow_mut(VecDeque::pop_front);
     let Some(prepared) = prepared else { panic!("no answer is prepared for {request}") };
     assert_eq!(request, prepared.request, "another request was expected");

@@ -95,6 +95,8 @@ impl Checker<'_> {
             (ty, Type::Decimal) if whole(ty) => {
                 return (to_decimal(left.node, left_expr.span), right.node, Type::Decimal);
             }
+            (Type::Optional(_), Type::Null) => return (left.node, Node::OptionalNone, left.ty),
+            (Type::Null, Type::Optional(_)) => return (Node::OptionalNone, right.node, right.ty),
             (Type::Variant(variant), Type::String) if right_expr.as_text().is_some() => {
                 let node = self.check_to(right_expr, &contract::Type::Variant(variant.clone()));
                 return (left.node, node, left.ty);

@@ -292,6 +292,8 @@ fn optionals_must_be_tested_or_defaulted() {
     check("[?message.note, 'b']", "['b']");
     check("{?'note': message.note, 'id': message.id}", "{id: 'A-1'}");
     check("any.?x.orValue(1) + any.?n.orValue(1)", "6");
+    check("(true ? null : message.note).hasValue()", "false");
+    check("[message.ship_to, null].map(a, a.city.orValue('-'))", "['Bonn', '-']");
 }
 
 #[test]

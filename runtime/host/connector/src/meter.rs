@@ -1,18 +1,19 @@
 //! Bounds of one call that wasmtime asks about while a guest runs: CPU time and memory. CPU time is
-//! the time spent inside `poll` of the call, so that waiting in a host call costs nothing.
+//! counted inside `poll` of the call, so that waiting in a host call costs nothing.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-/// How long a guest has computed.
+/// How long a guest has computed: processor time of the threads that polled it, so that a busy
+/// machine takes nothing from its budget.
 pub(crate) struct Meter {
-    base: Instant,
-    /// Microseconds since `base`; `OUTSIDE` while the guest is not being polled.
+    /// Processor time of the polling thread when it entered, in microseconds; `OUTSIDE` while the
+    /// guest is not being polled. A guest does not leave its thread within a poll.
     entered_us: AtomicU64,
     spent_us: AtomicU64,
     budget: Duration,
@@ -24,7 +25,6 @@ const OUTSIDE: u64 = u64::MAX;
 impl Meter {
     pub(crate) fn new(budget: Duration) -> Meter {
         Meter {
-            base: Instant::now(),
             entered_us: AtomicU64::new(OUTSIDE),
             spent_us: AtomicU64::new(0),
             budget,
@@ -36,36 +36,32 @@ impl Meter {
     pub(crate) async fn run<F: Future>(self: &Arc<Self>, call: F) -> F::Output {
         let mut call = pin!(call);
         poll_fn(|cx| {
-            self.entered_us.store(self.now_us(), Ordering::Relaxed);
+            self.entered_us.store(thread_us(), Ordering::Relaxed);
             let polled = call.as_mut().poll(cx);
             let entered = self.entered_us.swap(OUTSIDE, Ordering::Relaxed);
-            let spent_us = self.now_us().saturating_sub(entered);
-            self.spent_us.fetch_add(spent_us, Ordering::Relaxed);
+            self.spent_us.fetch_add(thread_us().saturating_sub(entered), Ordering::Relaxed);
             polled
         })
         .await
     }
 
-    /// Asked at each tick of the epoch while the guest computes.
+    /// Asked at each tick of the epoch while the guest computes, on the thread that polls it.
     pub(crate) fn over_budget(&self) -> bool {
-        let over = self.spent() > self.budget;
+        let running = match self.entered_us.load(Ordering::Relaxed) {
+            OUTSIDE => 0,
+            entered => thread_us().saturating_sub(entered),
+        };
+        let spent = Duration::from_micros(self.spent_us.load(Ordering::Relaxed) + running);
+        let over = spent > self.budget;
         if over {
             self.exhausted.store(true, Ordering::Relaxed);
         }
         over
     }
+}
 
-    pub(crate) fn spent(&self) -> Duration {
-        let running = match self.entered_us.load(Ordering::Relaxed) {
-            OUTSIDE => 0,
-            entered => self.now_us().saturating_sub(entered),
-        };
-        Duration::from_micros(self.spent_us.load(Ordering::Relaxed) + running)
-    }
-
-    fn now_us(&self) -> u64 {
-        self.base.elapsed().as_micros() as u64
-    }
+fn thread_us() -> u64 {
+    cpu_time::ThreadTime::now().as_duration().as_micros() as u64
 }
 
 /// How much memory a guest may have, over all its linear memories and tables.

@@ -21,8 +21,10 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
 
 /// `CROSSDOCK_LOG=debug` says more; payloads are never logged.
 fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_env("CROSSDOCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var("CROSSDOCK_LOG").unwrap_or_else(|_| "info".to_owned());
+    // Below `warn` these print arguments of calls and headers of requests.
+    let capped = "wasmtime=warn,wasmtime_wasi=warn,wasmtime_wasi_http=warn,hyper=warn,hyper_util=warn,rustls=warn";
+    let filter = EnvFilter::new(format!("{wanted},{capped}"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

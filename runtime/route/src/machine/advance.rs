@@ -30,10 +30,13 @@ impl Exchange {
         let now = now.max(self.last_at);
         let mut draft = Draft { now, outcomes: Vec::new(), links: Vec::new() };
         match event {
-            Event::Start | Event::Resume | Event::Fired => {
-                // Only the wait of a `find` is under way; all others follow from the outcomes.
-                if matches!(self.under_way, Some(Action::Wait { .. })) {
-                    self.under_way = None;
+            Event::Start | Event::Resume => self.wake(),
+            Event::Fired => {
+                self.wake();
+                if self.under_way.is_none() {
+                    // It was waiting, so nothing was under way, whatever was intended.
+                    self.resumed = false;
+                    self.progress.intended = false;
                 }
             }
             Event::Answer(value) => self.on_answer(value, &mut draft),
@@ -48,6 +51,13 @@ impl Exchange {
             None => self.drive(&mut draft),
         };
         Advance { outcomes: draft.outcomes, links: draft.links, action }
+    }
+
+    /// Only the wait of a `find` is under way; all others follow from the outcomes.
+    fn wake(&mut self) {
+        if matches!(self.under_way, Some(Action::Wait { .. })) {
+            self.under_way = None;
+        }
     }
 
     fn on_answer(&mut self, value: Value, draft: &mut Draft) {

@@ -295,7 +295,9 @@ impl Exchange {
 
     pub(super) fn park_in_doubt(&mut self, message: &str, draft: &mut Draft) {
         let fault = self.progress.last_fault.clone();
-        self.except(class::IN_DOUBT, class::IN_DOUBT, message.to_owned(), fault, draft);
+        // The desk sees what broke the call, where something did: `guest-trap`, `guest-timeout`.
+        let code = fault.as_ref().map_or(class::IN_DOUBT.to_owned(), |fault| fault.code.clone());
+        self.except(class::IN_DOUBT, &code, message.to_owned(), fault, draft);
     }
 }
 

@@ -11,13 +11,16 @@ use crate::{Fault, Link};
 pub enum Event {
     /// The first event of a new exchange.
     Start,
-    /// After a restart.
+    /// After a restart, when the exchange was not waiting: a call may have been under way.
     Resume,
     /// Of a call.
     Answer(Value),
     /// Of a call.
     Fault(Fault),
-    /// The time of a wait has come.
+    /// The time of a wait has come: of one that the machine wanted, or of the host's own before a
+    /// call that it could not make yet (a limit). Order matters: the host says this only while the
+    /// journal has the exchange as waiting, and takes that back in the commit before it calls a
+    /// mutation. So nothing was under way, and a restored exchange is not in doubt.
     Fired,
     /// A person answered a task. An answer that was not offered changes nothing.
     Decided(Decision),

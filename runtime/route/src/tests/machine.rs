@@ -170,7 +170,7 @@ fn an_unknown_outcome_is_repeated_only_while_the_key_is_remembered() {
     run.fault(UNKNOWN);
     run.now = 3_601;
     run.on(Event::Fired);
-    assert!(run.shown().starts_with("exception in-doubt paid in-doubt"), "{}", run.shown());
+    assert!(run.shown().starts_with("exception in-doubt paid unavailable"), "{}", run.shown());
 
     // A crash after the lifetime: the call may have been under way.
     let mut run = Run::start(&plan(&call("paid", "authorise", "")));
@@ -233,7 +233,7 @@ fn a_probe_tells_before_a_call_is_repeated() {
             run.fire();
         }
     }
-    assert!(run.shown().starts_with("exception in-doubt booked in-doubt"), "{}", run.shown());
+    assert!(run.shown().starts_with("exception in-doubt booked unavailable"), "{}", run.shown());
     // A person says again: the probe is asked again.
     retry(&mut run);
     assert!(run.shown().starts_with("wait "), "{}", run.shown());
@@ -267,10 +267,10 @@ fn a_refusal_after_a_crash_is_no_refusal_of_what_was_under_way() {
     assert!(run.shown().starts_with("exception in-doubt created"), "{}", run.shown());
     retry(&mut run);
     assert_eq!(run.shown(), "call create-order created/0 #2 from 0s");
-    // Put away while it waited, nothing was under way.
+    // When it stopped while it waited, nothing was under way.
     let mut run = Run::start(&plan(&call("created", "create-order", "")));
     run.fault(LATER);
-    run.exchange = run.restored(run.outcomes.len()).put_away();
+    run.exchange = run.restored(run.outcomes.len());
     run.fire();
     run.fault(Retry::Never);
     retry(&mut run);
@@ -317,6 +317,17 @@ fn what_nothing_could_tell_of_is_intended_first() {
     let mut twin = run.restored(0);
     let advance = twin.advance(Event::Resume, at(0));
     assert!(matches!(advance.action, Action::Call(call) if call.intent));
+}
+
+#[test]
+fn a_call_that_a_limit_holds_back_is_not_in_doubt() {
+    for operation in ["create-order", "book-carrier", "send-letter"] {
+        let mut run = Run::start(&plan(&call("done", operation, "")));
+        let Action::Call(first) = run.action.clone() else { panic!() };
+        run.now = 60;
+        run.throttled();
+        assert_eq!(run.action, Action::Call(first), "{operation}");
+    }
 }
 
 #[test]

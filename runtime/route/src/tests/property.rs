@@ -125,7 +125,10 @@ fn turn(run: &mut Run, model: &mut Model, what: u8, choice: u8) {
     match run.action.clone() {
         Action::Call(call) => {
             let probe = call.probe_of.is_some();
-            match what % 8 {
+            match what % 9 {
+                8 => {
+                    run.throttled();
+                }
                 0..=3 => {
                     let json = answer_of(&call.operation, choice);
                     let sent = model.of(&call.key);

@@ -9,7 +9,7 @@ use crate::guests::{act, act_in, context, hostile, hostile_with, runtime, runtim
 /// After any misbehaviour, the same connector answers the next call.
 async fn check(what: &str, arg: &str, code: &str) -> CallError {
     let runtime = runtime();
-    let limits = Limits { cpu: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits { cpu: Duration::from_millis(400), ..Limits::default() };
     let config = ConnectorConfig { limits, reuse: 5, ..Default::default() };
     let hostile = hostile_with(&runtime, None, config).await;
     let error = act(&hostile, "attack", what, arg).await.unwrap_err();
@@ -32,7 +32,7 @@ async fn a_trap_is_a_trap() {
 async fn a_spin_is_stopped_by_its_cpu_budget() {
     let started = Instant::now();
     let error = check("spin", "", "guest-cpu").await;
-    assert!(matches!(error, CallError::Spin { budget_ms: 200, .. }));
+    assert!(matches!(error, CallError::Spin { budget_ms: 400, .. }));
     assert!(started.elapsed() < Duration::from_secs(15), "long before its timeout");
 }
 

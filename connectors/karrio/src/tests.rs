@@ -1,0 +1,515 @@
+//! Whole operations against documents as Karrio's API reference shows them.
+
+use crossdock_sdk::canonical::common::{Address, Consignee};
+use crossdock_sdk::canonical::quantity;
+use crossdock_sdk::canonical::shipments::{
+    BookingStatus, MilestoneKind, Parcel, Shipment, ShipmentStatus,
+};
+use crossdock_sdk::http::replay;
+use crossdock_sdk::{
+    Call, Decimal, Identity, PollRequest, Retry, WebhookRequest, canonical, config,
+};
+use serde_json::{Value, json};
+
+use crate::Connector;
+use crate::exports::crossdock::core::connector::Guest as _;
+use crate::exports::crossdock::tms::address_validation::{
+    Guest as _, ValidateAddressInput, ValidateAddressOutcome,
+};
+use crate::exports::crossdock::tms::carrier_booking::{
+    BookCarrierInput, BookCarrierOutcome, CancelBookingInput, CancelBookingOutcome, Guest as _,
+};
+use crate::exports::crossdock::tms::carrier_booking_probe::{BookCarrierState, Guest as _};
+use crate::exports::crossdock::tms::freight_quoting::{
+    Guest as _, QuoteFreightInput, QuoteFreightOutcome,
+};
+use crate::exports::crossdock::tms::tracking::{
+    Guest as _, TrackShipmentInput, TrackShipmentOutput,
+};
+use crate::exports::crossdock::tms::tracking_feed::{Guest as _, PollTrackingOutput};
+use crate::exports::crossdock::tms::tracking_webhook::Guest as _;
+
+const FIND: &str = "GET http://karrio/v1/shipments?limit=100&offset=0&reference=S-1";
+const CREATE: &str = "POST http://karrio/v1/shipments";
+const PURCHASE: &str = "POST http://karrio/v1/shipments/shp_1/purchase";
+const SHIPMENT: &str = "GET http://karrio/v1/shipments/shp_1";
+
+fn call() -> Call {
+    config::set(json!({"company": "ACME", "sender": "Acme Supply", "sites": {"East": {
+        "lines": ["1 Dock Road"], "city": "Newark", "region": "NJ", "postal_code": "07101",
+        "country": "US", "phone": "+19735550100"}}}));
+    Call {
+        exchange: "0X".into(),
+        key: "0X/booked/0".into(),
+        attempt: 1,
+        started_at: "2026-04-02T10:00:00Z".into(),
+        deadline: "2026-04-02T10:01:00Z".into(),
+        traceparent: String::new(),
+    }
+}
+
+fn address(postal_code: &str) -> Address {
+    Address {
+        lines: vec!["1 Pier".into(), "Floor 2".into(), "Left".into()],
+        city: "New York".into(),
+        region: Some("NY".into()),
+        postal_code: Some(postal_code.into()),
+        country: "US".into(),
+        time_zone: None,
+        residential: Some(false),
+        validation: None,
+    }
+}
+
+fn shipment() -> Shipment {
+    Shipment {
+        id: "S-1".into(),
+        company: "ACME".into(),
+        references: Vec::new(),
+        attributes: Vec::new(),
+        version: 1,
+        occurred_at: "2026-04-02T09:00:00Z".into(),
+        order: "O-17".into(),
+        status: ShipmentStatus::Packed,
+        site: "East".into(),
+        ship_from: None,
+        ship_to: Consignee {
+            customer: None,
+            name: "Harbour Hardware".into(),
+            contact: None,
+            address: address("10004"),
+            instructions: None,
+        },
+        lines: Vec::new(),
+        packages: vec![Parcel {
+            id: "P-1".into(),
+            packaging: None,
+            weight: Some(quantity(Decimal::new(25, 1), "KGM")),
+            dimensions: None,
+            tracking_number: None,
+            contents: Vec::new(),
+        }],
+        carrier: None,
+        tracking_number: None,
+        tracking_url: None,
+        freight: None,
+        ship_on: None,
+        shipped_at: None,
+        delivered_at: None,
+        documents: Vec::new(),
+    }
+}
+
+fn book(offer: Option<&str>) -> BookCarrierInput {
+    BookCarrierInput {
+        shipment: shipment(),
+        offer: offer.map(str::to_owned),
+        carrier: None,
+        label_text: Some("O-17".into()),
+    }
+}
+
+fn rate(id: &str, service: &str, charge: f64) -> Value {
+    json!({"id": id, "object_type": "rate", "carrier_name": "generic", "carrier_id": "generic",
+        "currency": "USD", "service": service, "total_charge": charge, "transit_days": 3,
+        "extra_charges": [], "estimated_delivery": "2026-04-05", "meta": {}, "test_mode": true})
+}
+
+/// As Karrio gives back what was sent, with fields of its own.
+fn known(id: &str, status: &str) -> Value {
+    let mut known = json!({
+        "id": id, "object_type": "shipment", "status": status, "reference": "S-1", "order_id": "O-17",
+        "carrier_name": "generic", "tracking_number": null, "created_at": "2026-04-02T10:00:01.250Z",
+        "rates": [rate("rat_1", "express_service", 22.5), rate("rat_2", "standard_service", 11.25)],
+        "shipper": {"id": "adr_1", "company_name": "Acme Supply", "address_line1": "1 Dock Road",
+            "city": "Newark", "state_code": "NJ", "postal_code": "07101", "country_code": "US",
+            "phone_number": "+19735550100", "person_name": null},
+        "recipient": {"id": "adr_2", "company_name": "Harbour Hardware", "address_line1": "1 Pier",
+            "address_line2": "Floor 2, Left", "city": "New York", "state_code": "NY",
+            "postal_code": "10004", "country_code": "US", "residential": false},
+        "parcels": [{"id": "pcl_1", "weight": 2.5, "weight_unit": "KG", "reference_number": "O-17"}],
+    });
+    if !matches!(status, "draft") {
+        known["tracking_number"] = "SBX1".into();
+        known["tracker_id"] = "trk_1".into();
+        known["tracking_url"] = "/v1/trackers/generic/SBX1".into();
+        known["label_url"] = format!("/v1/shipments/{id}/label.pdf").into();
+        known["selected_rate"] = rate("rat_2", "standard_service", 11.25);
+    }
+    known
+}
+
+fn page(results: Value) -> Value {
+    json!({"count": results.as_array().map(Vec::len), "next": null, "previous": null, "results": results})
+}
+
+#[test]
+fn offers_come_cheapest_first() {
+    let call = call();
+    let rates =
+        json!([rate("rat_1", "express_service", 22.5), rate("rat_2", "standard_service", 11.25)]);
+    let request = "POST http://karrio/v1/proxy/rates";
+    replay::answer(request, 201, json!({"messages": [], "rates": rates}));
+    let input = || QuoteFreightInput { shipment: shipment(), services: Vec::new() };
+    let output = Connector::quote_freight(call.clone(), input()).unwrap();
+    assert_eq!(output.outcome, QuoteFreightOutcome::Quoted);
+    let offer = &output.offers[0];
+    assert_eq!(
+        (offer.id.as_str(), offer.price.amount.as_str()),
+        ("generic/standard_service", "11.25")
+    );
+    assert_eq!(offer.deliver_on.as_deref(), Some("2026-04-05"));
+    let sent = replay::finish().remove(0).json();
+    assert_eq!(sent["parcels"][0]["weight"], 2.5);
+    assert_eq!(sent["shipper"]["company_name"], "Acme Supply");
+    assert_eq!(sent["recipient"]["address_line2"], "Floor 2, Left");
+
+    replay::answer(
+        request,
+        424,
+        json!({"messages": [{"carrier_name": "generic", "carrier_id": "generic",
+        "message": "Weight exceeds the maximum", "code": "WEIGHT_LIMIT"}]}),
+    );
+    let output = Connector::quote_freight(call.clone(), input()).unwrap();
+    let QuoteFreightOutcome::Refused(refusal) = output.outcome else { panic!("{output:?}") };
+    assert_eq!(
+        (refusal.code.as_str(), refusal.message.as_str()),
+        ("weight-limit", "Weight exceeds the maximum")
+    );
+
+    replay::answer(request, 503, json!({}));
+    assert_eq!(Connector::quote_freight(call, input()).unwrap_err().retry, Retry::Later(None));
+    replay::finish();
+}
+
+#[test]
+fn a_shipment_is_looked_for_drafted_and_bought() {
+    let call = call();
+    // The search is by substring: S-10 is another's.
+    let mut other = known("shp_9", "created");
+    other["reference"] = "S-10".into();
+    replay::answer(FIND, 200, page(json!([other, known("shp_0", "cancelled")])));
+    replay::answer(CREATE, 201, known("shp_1", "draft"));
+    replay::answer(PURCHASE, 200, known("shp_1", "created"));
+    let output = Connector::book_carrier(call, book(Some("generic/standard_service"))).unwrap();
+    assert_eq!(output.outcome, BookCarrierOutcome::Booked);
+    let booking = output.booking.unwrap();
+    assert_eq!((booking.id.as_str(), booking.order.as_str()), ("S-1", "O-17"));
+    assert_eq!(booking.tracking_number.as_deref(), Some("SBX1"));
+    assert_eq!(
+        (booking.freight.amount.as_str(), &booking.status),
+        ("11.25", &BookingStatus::Booked)
+    );
+    assert_eq!(canonical::id_in(&booking.references, "karrio", "booking"), Some("shp_1"));
+    let sent = replay::finish();
+    let created = sent[1].json();
+    assert_eq!((&created["reference"], &created["order_id"]), (&json!("S-1"), &json!("O-17")));
+    assert_eq!(created["parcels"][0]["reference_number"], "O-17");
+    assert_eq!(sent[2].json()["selected_rate_id"], "rat_2");
+}
+
+#[test]
+fn an_attempt_that_was_cut_is_gone_on_with() {
+    let call = call();
+    replay::answer(FIND, 200, page(json!([])));
+    replay::cut(CREATE);
+    let fault = Connector::book_carrier(call.clone(), book(None)).unwrap_err();
+    assert_eq!(fault.retry, Retry::OutcomeUnknown);
+
+    replay::answer(FIND, 200, page(json!([known("shp_1", "draft")])));
+    let state = Connector::probe_book_carrier(call.clone(), book(None)).unwrap();
+    assert_eq!(state, BookCarrierState::Absent);
+
+    // The draft is bought, not made a second time; then the answer is lost.
+    replay::answer(FIND, 200, page(json!([known("shp_1", "draft")])));
+    replay::cut(PURCHASE);
+    let fault = Connector::book_carrier(call.clone(), book(None)).unwrap_err();
+    assert_eq!(fault.retry, Retry::OutcomeUnknown);
+
+    replay::answer(FIND, 200, page(json!([known("shp_1", "created")])));
+    let state = Connector::probe_book_carrier(call.clone(), book(None)).unwrap();
+    assert!(matches!(state, BookCarrierState::Applied(_)), "{state:?}");
+    replay::answer(FIND, 200, page(json!([known("shp_1", "created")])));
+    let output = Connector::book_carrier(call, book(None)).unwrap();
+    assert_eq!(output.outcome, BookCarrierOutcome::Booked);
+    replay::finish();
+}
+
+#[test]
+fn a_draft_of_another_address_is_called_off() {
+    let call = call();
+    let mut stale = known("shp_8", "draft");
+    stale["recipient"]["postal_code"] = "00000".into();
+    replay::answer(FIND, 200, page(json!([stale])));
+    replay::answer(
+        "POST http://karrio/v1/shipments/shp_8/cancel",
+        200,
+        known("shp_8", "cancelled"),
+    );
+    replay::answer(CREATE, 201, known("shp_1", "draft"));
+    replay::answer(PURCHASE, 200, known("shp_1", "created"));
+    let output = Connector::book_carrier(call, book(None)).unwrap();
+    assert_eq!(output.outcome, BookCarrierOutcome::Booked);
+    replay::finish();
+}
+
+#[test]
+fn an_offer_that_is_gone_is_asked_for_again_and_refused() {
+    let call = call();
+    let mut unpriced = known("shp_1", "draft");
+    unpriced["messages"] = json!([{"code": "no_service", "message": "No service on Sundays"}]);
+    replay::answer(FIND, 200, page(json!([known("shp_1", "draft")])));
+    replay::answer("POST http://karrio/v1/shipments/shp_1/rates", 200, unpriced);
+    let output = Connector::book_carrier(call, book(Some("generic/sunday"))).unwrap();
+    let BookCarrierOutcome::Refused(refusal) = output.outcome else { panic!("{output:?}") };
+    assert_eq!(refusal.message, "No service on Sundays");
+    replay::finish();
+}
+
+#[test]
+fn calling_off_is_too_late_once_the_carrier_has_it() {
+    let call = call();
+    let cancel = "POST http://karrio/v1/shipments/shp_1/cancel";
+    let check = |prepare: &dyn Fn(), expect: CancelBookingOutcome| {
+        prepare();
+        let input = CancelBookingInput {
+            shipment: Identity { id: "S-1".into(), references: Vec::new() },
+            reason: None,
+        };
+        assert_eq!(Connector::cancel_booking(call.clone(), input).unwrap().outcome, expect);
+        replay::finish();
+    };
+    let found = |status: &'static str| {
+        move || replay::answer(FIND, 200, page(json!([known("shp_1", status)])))
+    };
+    check(&|| replay::answer(FIND, 200, page(json!([]))), CancelBookingOutcome::Unknown);
+    check(&found("cancelled"), CancelBookingOutcome::Cancelled);
+    check(&found("in_transit"), CancelBookingOutcome::TooLate);
+    let cancelled = || {
+        found("created")();
+        replay::answer(cancel, 200, known("shp_1", "cancelled"));
+    };
+    check(&cancelled, CancelBookingOutcome::Cancelled);
+    // Picked up between the look and the call.
+    let overtaken = || {
+        found("created")();
+        let error = json!({"code": "state_error", "message": "can not be cancelled anymore..."});
+        replay::answer(cancel, 409, json!({"errors": [error]}));
+        replay::answer(SHIPMENT, 200, known("shp_1", "in_transit"));
+    };
+    check(&overtaken, CancelBookingOutcome::TooLate);
+}
+
+fn event(clock: &str, status: &str) -> Value {
+    json!({"date": "2026-04-02", "time": clock, "code": "X", "status": status,
+        "description": format!("It is {status}"), "location": "New York, NY"})
+}
+
+/// Newest first, as Karrio has them.
+fn tracker(id: &str, status: &str, events: Value) -> Value {
+    json!({"id": id, "object_type": "tracker", "carrier_name": "generic", "carrier_id": "generic",
+        "tracking_number": "SBX1", "status": status, "delivered": status == "delivered",
+        "estimated_delivery": "2026-04-05", "events": events, "info": {}, "meta": {}, "metadata": {},
+        "messages": [], "test_mode": true})
+}
+
+#[test]
+fn a_shipment_is_where_its_tracker_is() {
+    let call = call();
+    replay::answer(FIND, 200, page(json!([known("shp_1", "in_transit")])));
+    let events = json!([
+        event("02:05 PM", "out_for_delivery"),
+        event("11:30 AM", "in_transit"),
+        event("10:00", "pending")
+    ]);
+    replay::answer(
+        "GET http://karrio/v1/trackers/trk_1",
+        200,
+        tracker("trk_1", "out_for_delivery", events),
+    );
+    let input = || TrackShipmentInput {
+        company: "ACME".into(),
+        shipment: Identity { id: "S-1".into(), references: Vec::new() },
+        tracking_number: None,
+    };
+    let output = Connector::track_shipment(call.clone(), input()).unwrap();
+    let TrackShipmentOutput::Found(track) = output else { panic!("{output:?}") };
+    assert_eq!(track.status, BookingStatus::InTransit);
+    let times: Vec<&str> = track.milestones.iter().map(|m| m.occurred_at.as_str()).collect();
+    assert_eq!(times, ["2026-04-02T11:30:00Z", "2026-04-02T14:05:00Z"]);
+    assert_eq!(track.milestones[0].kind, MilestoneKind::InTransit);
+    assert_eq!(
+        (track.milestones[0].order.as_str(), track.milestones[0].shipment.as_deref()),
+        ("O-17", Some("S-1"))
+    );
+    replay::answer(FIND, 200, page(json!([])));
+    let unknown = Connector::track_shipment(call, input()).unwrap();
+    assert_eq!(unknown, TrackShipmentOutput::Unknown);
+    replay::finish();
+}
+
+const OPEN: &str = "GET http://karrio/v1/trackers?limit=100&offset=0&created_after=2026-02-01T10%3A00%3A00Z&status=pending&status=unknown&status=on_hold&status=in_transit&status=delivery_delayed&status=out_for_delivery&status=ready_for_pickup&status=delivery_failed";
+const NEW: &str =
+    "GET http://karrio/v1/trackers?limit=100&offset=0&created_after=2026-04-01T10%3A00%3A00Z";
+/// Once the first look is over.
+const LATELY: &str =
+    "GET http://karrio/v1/trackers?limit=100&offset=0&created_after=2026-04-02T09%3A45%3A00Z";
+const WHOSE: &str = "GET http://karrio/v1/shipments?limit=100&offset=0&tracking_number=SBX1";
+
+fn poll(cursor: Option<&str>, limit: u32) -> PollTrackingOutput {
+    let request = PollRequest { cursor: cursor.map(str::to_owned), limit };
+    Connector::poll_tracking(call(), request).unwrap()
+}
+
+fn lists(new: &str, under_way: Value, created: Value) {
+    replay::answer(OPEN, 200, page(under_way));
+    replay::answer(new, 200, page(created));
+}
+
+#[test]
+fn a_milestone_is_told_once_whenever_it_comes() {
+    let whose = || replay::answer(WHOSE, 200, page(json!([known("shp_1", "in_transit")])));
+    let under_way = |events| tracker("trk_1", "in_transit", events);
+    lists(
+        NEW,
+        json!([under_way(json!([event("11:00", "in_transit"), event("10:00", "pending")]))]),
+        json!([]),
+    );
+    whose();
+    let first = poll(None, 10);
+    assert_eq!(first.items.len(), 1);
+    assert_eq!(first.items[0].id, "trk_1:in_transit:2026-04-02T11:00:00Z");
+    let cursor = first.next_cursor.unwrap();
+
+    // Nothing new: the cursor holds, and nobody is asked whose it is.
+    lists(LATELY, json!([under_way(json!([event("11:00", "in_transit")]))]), json!([]));
+    let second = poll(Some(&cursor), 10);
+    assert_eq!((second.items.len(), &second.next_cursor), (0, &None));
+
+    // Told late, before what is known: all again, with the same ids.
+    lists(
+        LATELY,
+        json!([under_way(json!([event("11:00", "in_transit"), event("10:30", "picked_up")]))]),
+        json!([]),
+    );
+    whose();
+    let third = poll(Some(&cursor), 10);
+    let ids: Vec<&str> = third.items.iter().map(|item| item.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["trk_1:picked_up:2026-04-02T10:30:00Z", "trk_1:in_transit:2026-04-02T11:00:00Z"]
+    );
+    let cursor = third.next_cursor.unwrap();
+
+    // Delivered: no list has it, so it is looked up, told, and forgotten.
+    let events = json!([
+        event("15:00", "delivered"),
+        event("11:00", "in_transit"),
+        event("10:30", "picked_up")
+    ]);
+    lists(LATELY, json!([]), json!([]));
+    replay::answer(
+        "GET http://karrio/v1/trackers/trk_1",
+        200,
+        tracker("trk_1", "delivered", events),
+    );
+    whose();
+    let last = poll(Some(&cursor), 10);
+    assert_eq!(last.items[0].value.kind, MilestoneKind::Delivered);
+    assert!(!last.next_cursor.unwrap().contains("trk_1"));
+    replay::finish();
+}
+
+#[test]
+fn the_limit_cuts_and_the_rest_comes_next() {
+    let events = json!([
+        event("15:00", "delivered"),
+        event("12:00", "out_for_delivery"),
+        event("11:00", "in_transit")
+    ]);
+    let arrived = || tracker("trk_1", "delivered", events.clone());
+    let whose = || replay::answer(WHOSE, 200, page(json!([known("shp_1", "delivered")])));
+    lists(NEW, json!([]), json!([arrived()]));
+    whose();
+    let first = poll(None, 2);
+    assert_eq!((first.items.len(), first.more), (2, true));
+    lists(NEW, json!([]), json!([arrived()]));
+    whose();
+    let second = poll(first.next_cursor.as_deref(), 2);
+    assert_eq!((second.items.len(), second.more), (1, false));
+    assert_eq!(second.items[0].value.kind, MilestoneKind::Delivered);
+    // As long as a list shows it, it is known as told.
+    lists(LATELY, json!([]), json!([arrived()]));
+    assert!(poll(second.next_cursor.as_deref(), 2).items.is_empty());
+    replay::finish();
+}
+
+#[test]
+fn parcels_of_others_are_passed_over() {
+    lists(
+        NEW,
+        json!([tracker("trk_7", "in_transit", json!([event("11:00", "in_transit")]))]),
+        json!([]),
+    );
+    let mut others = known("shp_7", "in_transit");
+    others["order_id"] = Value::Null;
+    replay::answer(WHOSE, 200, page(json!([others])));
+    let output = poll(None, 10);
+    assert!(output.items.is_empty());
+    lists(
+        LATELY,
+        json!([tracker("trk_7", "in_transit", json!([event("11:00", "in_transit")]))]),
+        json!([]),
+    );
+    assert!(poll(output.next_cursor.as_deref(), 10).items.is_empty());
+    replay::finish();
+}
+
+#[test]
+fn the_webhook_tells_what_the_poll_tells() {
+    let call = call();
+    let webhook = |kind: &str, data: Value| WebhookRequest {
+        path: "/webhooks/karrio".into(),
+        headers: Vec::new(),
+        body: json!({"event": kind, "data": data, "test_mode": true, "pending_webhooks": 0})
+            .to_string()
+            .into_bytes(),
+        received_at: "2026-04-02T15:00:05Z".into(),
+    };
+    let data = tracker(
+        "trk_1",
+        "in_transit",
+        json!([event("11:00", "in_transit"), event("10:00", "pending")]),
+    );
+    replay::answer(WHOSE, 200, page(json!([known("shp_1", "in_transit")])));
+    let output =
+        Connector::receive_tracking(call.clone(), webhook("tracker_updated", data)).unwrap();
+    assert_eq!(output.items[0].id, "trk_1:in_transit:2026-04-02T11:00:00Z");
+    let output =
+        Connector::receive_tracking(call, webhook("shipment_purchased", known("shp_1", "created")));
+    assert!(output.unwrap().items.is_empty());
+    replay::finish();
+}
+
+#[test]
+fn an_address_is_checked_and_not_kept() {
+    let call = call();
+    let check = |validation: Value, expect: ValidateAddressOutcome| {
+        let answer = json!({"id": "adr_1", "country_code": "US", "validation": validation});
+        replay::answer("POST http://karrio/v1/addresses", 201, answer);
+        replay::answer("DELETE http://karrio/v1/addresses/adr_1", 200, json!({}));
+        let input = ValidateAddressInput { address: address("10004") };
+        let output = Connector::validate_address(call.clone(), input).unwrap();
+        assert_eq!(output.outcome, expect);
+        assert_eq!(replay::finish()[0].json()["validate_location"], true);
+    };
+    check(json!({"success": true, "meta": {}}), ValidateAddressOutcome::Confirmed);
+    check(json!({"success": false, "message": "unknown"}), ValidateAddressOutcome::Undeliverable);
+    check(Value::Null, ValidateAddressOutcome::NotChecked);
+}
+
+#[test]
+fn the_config_schema_is_json() {
+    let schema: Value = serde_json::from_str(&Connector::describe().config_schema).unwrap();
+    assert_eq!(schema["required"], json!(["company"]));
+}

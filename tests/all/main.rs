@@ -1,0 +1,14 @@
+//! Black-box tests of the executable `crossdock`: each starts it on a configuration of its own, plays
+//! the callers and the systems around it, and kills it when it likes. One file a theme.
+
+mod admin;
+mod check;
+mod crash;
+mod delivery;
+mod house;
+mod isolation;
+mod limits;
+mod scaffold;
+mod secrets;
+mod sources;
+mod support;

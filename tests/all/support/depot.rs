@@ -1,0 +1,115 @@
+//! The system behind the guest `depot`: it honours idempotency keys on `/parcels` and nowhere else,
+//! and it counts effects, which is what crash tests are about.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::system::{Asked, Say, System, say};
+
+/// When a hook is asked: before the effect (what it says is said instead), or after it (instead of
+/// the answer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Before,
+    After,
+}
+
+pub struct Depot {
+    pub system: System,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Key to number and body, where keys are honoured.
+    known: BTreeMap<String, (usize, String)>,
+    /// The bodies of all effects, in order.
+    effects: Vec<(String, String)>,
+    arrivals: Vec<String>,
+    /// Keys that came back with another body.
+    changed: Vec<String>,
+}
+
+impl Depot {
+    pub fn start() -> Depot {
+        Depot::with(|_, _| None)
+    }
+
+    pub fn with(hook: impl Fn(&Asked, Moment) -> Option<Say> + Send + Sync + 'static) -> Depot {
+        let state = Arc::new(Mutex::new(State::default()));
+        let own = state.clone();
+        let system = System::start(move |asked| {
+            if let Some(said) = hook(asked, Moment::Before) {
+                return said;
+            }
+            let answer = own.lock().expect("the depot's books").serve(asked);
+            hook(asked, Moment::After).unwrap_or(answer)
+        });
+        Depot { system, state }
+    }
+
+    /// Effects on a path whose body says `id=ID `.
+    pub fn effects(&self, path: &str, id: &str) -> usize {
+        let mark = format!("id={id} ");
+        let state = self.state.lock().expect("the depot's books");
+        state.effects.iter().filter(|(at, body)| at == path && body.starts_with(&mark)).count()
+    }
+
+    pub fn effects_total(&self) -> usize {
+        self.state.lock().expect("the depot's books").effects.len()
+    }
+
+    /// Keys that were sent with two bodies.
+    pub fn changed(&self) -> Vec<String> {
+        self.state.lock().expect("the depot's books").changed.clone()
+    }
+
+    pub fn arrive(&self, ids: &[&str]) {
+        let mut state = self.state.lock().expect("the depot's books");
+        state.arrivals.extend(ids.iter().map(|id| (*id).to_owned()));
+    }
+}
+
+impl State {
+    fn serve(&mut self, asked: &Asked) -> Say {
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        match (asked.method.as_str(), path) {
+            ("POST", "/parcels") => {
+                let key = asked.header("idempotency-key").unwrap_or_default().to_owned();
+                if let Some((number, body)) = self.known.get(&key) {
+                    if *body != asked.body {
+                        self.changed.push(key);
+                    }
+                    return say(200, format!("D-{number}"));
+                }
+                let number = self.effect(asked);
+                self.known.insert(key, (number, asked.body.clone()));
+                say(201, format!("D-{number}"))
+            }
+            ("POST", "/drops" | "/outs") => {
+                let number = self.effect(asked);
+                say(201, format!("D-{number}"))
+            }
+            ("GET", "/arrivals") => {
+                let after = query.split('&').find_map(|pair| pair.strip_prefix("after="));
+                let after: usize = after.and_then(|text| text.parse().ok()).unwrap_or(0);
+                say(200, self.arrivals.get(after..).unwrap_or_default().join("\n"))
+            }
+            ("GET", path) if path.starts_with("/weights/") => say(200, "2.50"),
+            ("GET", path) if path.starts_with("/outs/") => {
+                let mark = format!("id={} ", &path["/outs/".len()..]);
+                let out = |(at, body): &(String, String)| at == "/outs" && body.starts_with(&mark);
+                match self.effects.iter().position(out) {
+                    Some(at) => say(200, format!("D-{}", at + 1)),
+                    None => say(404, "not here"),
+                }
+            }
+            _ => say(400, format!("the depot has no {}", asked.path)),
+        }
+    }
+
+    fn effect(&mut self, asked: &Asked) -> usize {
+        self.effects.push((asked.path.clone(), asked.body.clone()));
+        self.effects.len()
+    }
+}

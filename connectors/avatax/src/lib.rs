@@ -340,4 +340,3 @@ fn returned(transaction: &Transaction, asked: &TaxableDocument, call: &Call) -> 
     let document = tax_document(transaction, &asked.company, &asked.references, &call.started_at);
     ReturnTaxOutput { outcome: ReturnTaxOutcome::Committed, document: Some(document) }
 }
-#[cfg(test)] #[path = "/tmp/live_avatax.rs"] mod live;

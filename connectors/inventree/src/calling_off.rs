@@ -20,11 +20,8 @@ pub fn take_out(found: &Shipment, whole: &Whole) -> Result<bool, Fault> {
     for allocation in whole.in_shipment(found.pk) {
         *carried.entry(allocation.line).or_default() += allocation.quantity;
     }
-    let lines: Vec<(&Line, Decimal)> = whole
-        .lines
-        .iter()
-        .filter_map(|line| Some((line, *carried.get(&line.pk)?)))
-        .collect();
+    let lines: Vec<(&Line, Decimal)> =
+        whole.lines.iter().filter_map(|line| Some((line, *carried.get(&line.pk)?))).collect();
     for (line, gone) in &lines {
         if line.notes.contains(&mark) {
             continue;

@@ -66,10 +66,9 @@ pub fn address(company: i64, consignee: &Consignee) -> Answer<i64> {
         "country": address.country, "shipping_notes": notes,
     });
     let created = post::<Address>("/api/company/address/", &values)?;
-    Ok(created.map(|created| created.pk).map_err(|refusal| Refusal {
-        code: "address".into(),
-        ..refusal
-    }))
+    Ok(created
+        .map(|created| created.pk)
+        .map_err(|refusal| Refusal { code: "address".into(), ..refusal }))
 }
 
 /// Who receives a sales order, as far as InvenTree knows.

@@ -2,8 +2,8 @@
 //! in InvenTree; there is one sales order for an order.
 
 use crossdock_sdk::canonical::orders::DeliveryPolicy;
-use crossdock_sdk::canonical::shipments::{Shipment, ShipmentLine, ShipmentStatus};
 use crossdock_sdk::canonical::reference;
+use crossdock_sdk::canonical::shipments::{Shipment, ShipmentLine, ShipmentStatus};
 use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::exports::crossdock::wms::fulfilment::{
 };
 use crate::exports::crossdock::wms::fulfilment_probe::{self as probe, RequestShipmentState};
 use crate::objects::{self, CANCELLED, IN_PROGRESS, ON_HOLD, PENDING};
-use crate::order::{self, Whole, refusal};
+use crate::order::{self, Known, Whole, refusal};
 use crate::shipment::{described, find, is_taken_out, promise_name};
 use crate::sites::Sites;
 use crate::{Config, Connector};
@@ -61,7 +61,10 @@ impl Guest for Connector {
     fn hold_shipment(_call: Call, input: HoldShipmentInput) -> Result<HoldShipmentOutput, Fault> {
         let config: Config = config::get()?;
         let Some((found, mut whole)) = find(&input.shipment, &config)? else {
-            return Ok(HoldShipmentOutput { outcome: HoldShipmentOutcome::Unknown, shipment: None });
+            return Ok(HoldShipmentOutput {
+                outcome: HoldShipmentOutcome::Unknown,
+                shipment: None,
+            });
         };
         if found.shipment_date.is_none() && whole.order.status == IN_PROGRESS {
             // Refused or not, the status tells.
@@ -141,7 +144,8 @@ fn request(input: &RequestShipmentInput, config: &Config) -> Answer<Shipment> {
         let refusal = Refusal { code: code.into(), message: message.into(), lines };
         if refusal.lines.is_empty() { Ok(()) } else { Err(refusal) }
     };
-    let missing = input.lines.iter().filter(|asked| !lines().any(|line| line.id == asked.order_line));
+    let missing =
+        input.lines.iter().filter(|asked| !lines().any(|line| line.id == asked.order_line));
     let missing = missing.map(|asked| asked.order_line.clone()).collect();
     let unknown = lines().filter(|line| !parts.contains_key(&line.item));
     let unknown = unknown.map(|line| line.id.clone()).collect();
@@ -153,7 +157,8 @@ fn request(input: &RequestShipmentInput, config: &Config) -> Answer<Shipment> {
     if let Err(refusal) = checked {
         return Ok(Err(refusal));
     }
-    let mut whole = match order::ensure(order, lines(), config, &parts)? {
+    let known = Known::read(&order.id, config)?;
+    let mut whole = match order::ensure(known, order, lines(), config, &parts)? {
         Ok(whole) => whole,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -161,7 +166,8 @@ fn request(input: &RequestShipmentInput, config: &Config) -> Answer<Shipment> {
         // One sales order line is one order line: it cannot be sent in part on our word.
         let mut parted = Vec::new();
         for asked in &input.lines {
-            let there = whole.line_of(&asked.order_line).map(|line| to_be_sent(line, input, &whole));
+            let there =
+                whole.line_of(&asked.order_line).map(|line| to_be_sent(line, input, &whole));
             if there != Some(decimal::parse(&asked.quantity.value)?) {
                 parted.push(asked.order_line.clone());
             }

@@ -232,7 +232,9 @@ fn lines(found: &Shipment, whole: &Whole, reached: usize) -> Vec<MilestoneLine> 
         let total: Decimal = whole
             .allocations
             .iter()
-            .filter(|a| a.line == pk && a.shipment.is_some_and(|shipment| as_far.contains(&shipment)))
+            .filter(|a| {
+                a.line == pk && a.shipment.is_some_and(|shipment| as_far.contains(&shipment))
+            })
             .map(|allocation| allocation.quantity)
             .sum();
         let unit = shipment::unit(line);

@@ -28,6 +28,11 @@ pub struct Whole {
 }
 
 impl Whole {
+    fn empty(order: SalesOrder) -> Whole {
+        let (lines, shipments, allocations) = (Vec::new(), Vec::new(), Vec::new());
+        Whole { order, lines, shipments, allocations }
+    }
+
     pub fn read(order: SalesOrder) -> Result<Whole, Fault> {
         let pk = order.pk.to_string();
         let of_order = |detail| [("order", pk.as_str()), (detail, "true")];
@@ -92,6 +97,20 @@ impl Generations {
     }
 }
 
+/// What there is of an order: its live sales order, or the number for one.
+pub struct Known {
+    pub whole: Option<Whole>,
+    next: String,
+}
+
+impl Known {
+    pub fn read(order: &str, config: &Config) -> Result<Known, Fault> {
+        let generations = Generations::read(order, config)?;
+        let whole = generations.live().cloned().map(Whole::read).transpose()?;
+        Ok(Known { whole, next: generations.next })
+    }
+}
+
 /// The live sales order of an order.
 pub fn find(order: &str, config: &Config) -> Result<Option<SalesOrder>, Fault> {
     Ok(Generations::read(order, config)?.live().cloned())
@@ -137,24 +156,23 @@ pub fn same_unit(line: &OrderLine, parts: &BTreeMap<String, Part>) -> bool {
 
 /// The sales order with these of its lines, created as far as it is missing.
 pub fn ensure<'a>(
+    known: Known,
     order: &Order,
     lines: impl Iterator<Item = &'a OrderLine>,
     config: &Config,
     parts: &BTreeMap<String, Part>,
 ) -> Answer<Whole> {
-    let generations = Generations::read(&order.id, config)?;
-    let sales_order = match generations.live() {
-        Some(found) => found.clone(),
-        None => match create(order, config, &generations.next)? {
-            Ok(created) => created,
+    let mut whole = match known.whole {
+        Some(whole) => whole,
+        None => match create(order, config, &known.next)? {
+            Ok(created) => Whole::empty(created),
             // Perhaps another attempt was faster.
             Err(refusal) => match find(&order.id, config)? {
-                Some(found) => found,
+                Some(found) => Whole::read(found)?,
                 None => return Ok(Err(refusal)),
             },
         },
     };
-    let mut whole = Whole::read(sales_order)?;
     for line in lines {
         let Some(part) = parts.get(&line.item) else { continue };
         if whole.line_of(&line.id).is_some() {

@@ -16,7 +16,7 @@ use crate::exports::crossdock::wms::promising::{
 };
 use crate::exports::crossdock::wms::promising_probe::{self as probe, PromiseOrderState};
 use crate::objects::{CANCELLED, Line, PENDING, Part, STOCK_OK, SalesOrder, Shipment, StockItem};
-use crate::order::{self, Whole};
+use crate::order::{self, Known, Whole};
 use crate::shipment::{is_promise, promise_name};
 use crate::sites::Sites;
 use crate::{Config, Connector, SYSTEM, inventory};
@@ -26,8 +26,8 @@ impl Guest for Connector {
         let config: Config = config::get()?;
         let order = &input.order;
         let sites = Sites::read(&config)?;
-        let before = order::find(&order.id, &config)?.map(Whole::read).transpose()?;
-        if let Some(before) = &before
+        let known = Known::read(&order.id, &config)?;
+        if let Some(before) = &known.whole
             && before.order.status != PENDING
         {
             // The warehouse has it: nothing is promised anew.
@@ -38,20 +38,20 @@ impl Guest for Connector {
             let (id, unit) = (&line.id, &line.quantity.unit);
             return Err(Fault::input(format!("line {id}: InvenTree does not count it in {unit}")));
         }
-        let plan = plan(order, before.as_ref(), &parts, &sites)?;
+        let plan = plan(order, known.whole.as_ref(), &parts, &sites)?;
         let any = plan.iter().any(|take| take.kept > Decimal::ZERO || !take.from.is_empty());
         let short = plan.iter().any(|take| take.missing > Decimal::ZERO);
         let complete = matches!(order.delivery_policy, DeliveryPolicy::ShipComplete);
         if !any || (short && complete) {
             // An attempt that somebody else's order overtook may have kept some of it.
-            if let Some(before) = before
+            if let Some(before) = known.whole
                 && before.shipments.iter().all(is_promise)
             {
                 give_up(&before.order)?;
             }
             return Ok(nothing(order, &plan, &call));
         }
-        let mut whole = match order::ensure(order, order.lines.iter(), &config, &parts)? {
+        let mut whole = match order::ensure(known, order, order.lines.iter(), &config, &parts)? {
             Ok(whole) => whole,
             Err(refusal) => return Err(Fault::never(&refusal.code, refusal.message)),
         };
@@ -148,7 +148,8 @@ fn plan(
                 continue;
             }
             let here = |item: &&StockItem| {
-                item.status == STOCK_OK && sites.at(item.location).is_some_and(|at| at.pk == site.pk)
+                item.status == STOCK_OK
+                    && sites.at(item.location).is_some_and(|at| at.pk == site.pk)
             };
             for item in items.into_iter().flatten().filter(here) {
                 let used = taken.entry(item.pk).or_default();

@@ -445,6 +445,18 @@ fn the_limit_cuts_and_the_rest_comes_next() {
 }
 
 #[test]
+fn what_happens_within_a_minute_stays_in_order() {
+    let happened = |statuses: &[&str]| {
+        let events = statuses.iter().map(|status| event("11:00", status)).collect::<Vec<_>>();
+        let tracker = tracker("trk_1", "delivered", json!(events));
+        crate::tracking::happenings(&serde_json::from_value(tracker).unwrap())
+    };
+    let found = happened(&["delivered", "out_for_delivery", "in_transit", "in_transit", "pending"]);
+    let ids: Vec<&str> = found.iter().map(|event| event.id.split(':').nth(1).unwrap()).collect();
+    assert_eq!(ids, ["in_transit", "out_for_delivery", "delivered"]);
+}
+
+#[test]
 fn parcels_of_others_are_passed_over() {
     lists(
         NEW,

@@ -1,6 +1,8 @@
 //! Where shipments are: a tracker's events as milestones. A milestone's id is made of tracker, status
 //! and time, the same by poll and by webhook.
 
+use std::collections::BTreeSet;
+
 use crossdock_sdk::canonical::reference;
 use crossdock_sdk::canonical::shipments::{Milestone, MilestoneKind};
 use crossdock_sdk::{Call, Fault, WebhookRequest, config, time};
@@ -109,8 +111,11 @@ pub fn happenings(tracker: &Tracker) -> Vec<Happening> {
         })
     });
     let mut found: Vec<Happening> = found.collect();
-    found.sort_by(|a, b| (&a.occurred_at, &a.id).cmp(&(&b.occurred_at, &b.id)));
-    found.dedup_by(|a, b| a.id == b.id);
+    // Several in one minute stay in the order in which Karrio has them.
+    found.reverse();
+    found.sort_by(|a, b| a.occurred_at.cmp(&b.occurred_at));
+    let mut seen = BTreeSet::new();
+    found.retain(|event| seen.insert(event.id.clone()));
     found
 }
 

@@ -11,7 +11,6 @@ use crossdock_sdk::canonical::{price_each, quantity, reference};
 use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal, time};
 use serde_json::{Value, json};
 
-use crate::{Connector, SYSTEM};
 use crate::client::Tryton;
 use crate::exports::crossdock::erp::invoicing::{
     CreditInvoiceInput, CreditInvoiceOutcome, CreditInvoiceOutput, Guest, PostInvoiceInput,
@@ -28,6 +27,7 @@ use crate::lookup::PARTY_FIELDS;
 use crate::orders::refusal;
 use crate::sale::number;
 use crate::value::{self, Record};
+use crate::{Connector, SYSTEM};
 
 /// Days until an invoice on account is due, where neither order nor terms say it.
 const NET_DAYS: u32 = 30;
@@ -515,8 +515,8 @@ fn credit_values(
     let mut share_before = None;
     for line in original.records("lines") {
         let there = line.decimal_or_zero("quantity");
-        let is_discount =
-            line.many2one("product").is_none() && line.decimal_or_zero("unit_price") < Decimal::ZERO;
+        let is_discount = line.many2one("product").is_none()
+            && line.decimal_or_zero("unit_price") < Decimal::ZERO;
         let count = match &input.credits {
             None => there,
             Some(_) if is_discount => match share_before {

@@ -66,9 +66,7 @@ impl probe::Guest for Connector {
             Some(sale) if input.order.holds.is_empty() && is_open(&sale) => {
                 CreateOrderState::Absent
             }
-            Some(sale) => {
-                CreateOrderState::Applied(created(&sale, &tryton.config, &input.order))
-            }
+            Some(sale) => CreateOrderState::Applied(created(&sale, &tryton.config, &input.order)),
         })
     }
 }

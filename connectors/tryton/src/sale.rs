@@ -332,7 +332,7 @@ pub fn lines(
         }
     }
     for charge in &order.charges {
-        let label = charge.description.clone().unwrap_or_else(|| format!("{:?}", charge.kind));
+        let label = charge.description.clone().unwrap_or_else(|| label(&charge.kind));
         let amount = decimal::parse(&charge.amount.amount)?;
         let values = json!({
             "quantity": 1, "unit_price": value::decimal(amount), "description": label,
@@ -349,6 +349,19 @@ pub fn lines(
         push(taken_off(discount)?, Extra { discount: Some(extra), ..Extra::default() });
     }
     Ok(lines)
+}
+
+/// What is printed for a charge that the order does not describe.
+fn label(kind: &ChargeKind) -> String {
+    match kind {
+        ChargeKind::Freight => "Freight".into(),
+        ChargeKind::Handling => "Handling".into(),
+        ChargeKind::Packaging => "Packaging".into(),
+        ChargeKind::Insurance => "Insurance".into(),
+        ChargeKind::Duty => "Duty".into(),
+        ChargeKind::Surcharge => "Surcharge".into(),
+        ChargeKind::Other(other) => other.clone(),
+    }
 }
 
 fn taken_off(discount: &crossdock_sdk::canonical::common::Discount) -> Result<Value, Fault> {

@@ -82,6 +82,11 @@ impl Setup {
         std::fs::write(self.path().join(path), text).expect("the folder can be written");
     }
 
+    pub fn with_file(self, path: &str, text: &str) -> Setup {
+        self.write(path, text);
+        self
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Setup {
         self.environment.push((name.to_owned(), value.to_owned()));
         self

@@ -16,7 +16,7 @@ pub(super) fn run(config: &Path, json: bool) -> Result<(), Failure> {
     let config = Config::read(config)?;
     let loaded = block_on(load(&config))??;
     if json {
-        println!(
+        say!(
             "{}",
             json!({
                 "routes": loaded.set.routes.len(),
@@ -29,7 +29,7 @@ pub(super) fn run(config: &Path, json: bool) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         eprintln!("{warning}\n");
     }
-    println!(
+    say!(
         "checked: {} routes, {} connectors, {} warnings",
         loaded.set.routes.len(),
         loaded.set.connectors.len(),

@@ -55,7 +55,7 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
                     .collect();
                 let found = admin.get(&format!("/v1/exceptions?{}", query.join("&"))).await?;
                 if json {
-                    println!("{found}")
+                    say!("{found}")
                 } else {
                     print_list(&found["exceptions"])
                 }
@@ -64,11 +64,11 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
             Command::Show { exchange } => {
                 let found = admin.get(&format!("/v1/exceptions/{}", escape(exchange))).await?;
                 if json {
-                    println!("{found}");
+                    say!("{found}");
                 } else {
                     print_one(&found);
                     print_exchange(&found["document"], "");
-                    println!("message: {}", found["document"]["message"]);
+                    say!("message: {}", found["document"]["message"]);
                 }
                 Ok(())
             }
@@ -93,9 +93,9 @@ async fn close(
     let body = json!({ "by": person(by), "why": why });
     let done = admin.post(&format!("/v1/exceptions/{}/{action}", escape(exchange)), &body).await?;
     if json {
-        println!("{done}")
+        say!("{done}")
     } else {
-        println!("{exchange}: {action} taken")
+        say!("{exchange}: {action} taken")
     }
     Ok(())
 }
@@ -103,14 +103,14 @@ async fn close(
 fn print_list(exceptions: &Value) {
     let exceptions = exceptions.as_array().map(Vec::as_slice).unwrap_or_default();
     if exceptions.is_empty() {
-        println!("no open exceptions");
+        say!("no open exceptions");
     }
     exceptions.iter().for_each(print_one);
 }
 
 fn print_one(exception: &Value) {
     let text = |name: &str| exception[name].as_str().unwrap_or_default();
-    println!(
+    say!(
         "{}  {}  {}.{}  owner {}  {} s old",
         text("exchange"),
         text("class"),
@@ -119,5 +119,5 @@ fn print_one(exception: &Value) {
         text("owner"),
         exception["age_s"]
     );
-    println!("    {}: {}", text("code"), text("message"));
+    say!("    {}: {}", text("code"), text("message"));
 }

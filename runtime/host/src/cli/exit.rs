@@ -34,7 +34,7 @@ impl Failure {
 
     pub(super) fn report(self, json: bool) -> ExitCode {
         if json {
-            println!("{}", serde_json::json!({ "exit": self.exit as u8, "error": self.text }));
+            say!("{}", serde_json::json!({ "exit": self.exit as u8, "error": self.text }));
         } else if self.text.starts_with("error") {
             eprintln!("{}", self.text);
         } else {

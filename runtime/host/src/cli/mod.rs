@@ -1,6 +1,14 @@
 //! The command line. One file for each command; exit codes: 0 done, 1 failed at run time, 2 the
 //! files are wrong, 3 the surroundings are (port, disk, permission).
 
+/// Prints a line to standard output. A reader that has gone (`| head`) is no failure.
+macro_rules! say {
+    ($($arguments:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($arguments)*);
+    }};
+}
+
 mod check;
 mod client;
 mod connector;

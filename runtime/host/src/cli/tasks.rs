@@ -40,7 +40,7 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
                     role.as_ref().map(|role| format!("?role={}", escape(role))).unwrap_or_default();
                 let found = admin.get(&format!("/v1/tasks{query}")).await?;
                 if json {
-                    println!("{found}")
+                    say!("{found}")
                 } else {
                     print_tasks(&found["tasks"])
                 }
@@ -51,9 +51,9 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
                 let path = format!("/v1/tasks/{}/answer", escape(exchange));
                 let done = admin.post(&path, &body).await?;
                 if json {
-                    println!("{done}")
+                    say!("{done}")
                 } else {
-                    println!("{exchange} goes on with `{answer}`")
+                    say!("{exchange} goes on with `{answer}`")
                 }
                 Ok(())
             }
@@ -64,22 +64,22 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
 fn print_tasks(tasks: &Value) {
     let tasks = tasks.as_array().map(Vec::as_slice).unwrap_or_default();
     if tasks.is_empty() {
-        println!("no open tasks");
+        say!("no open tasks");
     }
     for task in tasks {
         let text = |name: &str| task[name].as_str().unwrap_or_default();
         let ask = task["ask"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ask: Vec<&str> = ask.iter().filter_map(Value::as_str).collect();
-        println!("{}  {}.{}  for {}", text("exchange"), text("route"), text("step"), text("role"));
-        println!("    asks: {}", ask.join(" | "));
-        println!("    shows: {}", task["show"]);
-        println!(
+        say!("{}  {}.{}  for {}", text("exchange"), text("route"), text("step"), text("role"));
+        say!("    asks: {}", ask.join(" | "));
+        say!("    shows: {}", task["show"]);
+        say!(
             "    since {}, due {}",
             text("opened_at"),
             task["due_at"].as_str().unwrap_or("never")
         );
         if let Some(first) = ask.first() {
-            println!("    answer with: crossdock tasks answer {} {first}", text("exchange"));
+            say!("    answer with: crossdock tasks answer {} {first}", text("exchange"));
         }
     }
 }

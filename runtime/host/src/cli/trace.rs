@@ -24,7 +24,7 @@ pub(super) fn run(config: &Path, json: bool, arguments: &Arguments) -> Result<()
         }
     })??;
     if json {
-        println!("{found}");
+        say!("{found}");
     } else if found.get("exchanges").is_some() {
         print_timeline(&found);
     } else {
@@ -35,18 +35,18 @@ pub(super) fn run(config: &Path, json: bool, arguments: &Arguments) -> Result<()
 
 fn print_timeline(timeline: &Value) {
     let text = |name: &str| timeline[name].as_str().unwrap_or_default();
-    println!("{} {}", text("key"), text("value"));
+    say!("{} {}", text("key"), text("value"));
     let ids = timeline["ids"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !ids.is_empty() {
-        println!("  known as:");
+        say!("  known as:");
         for id in ids {
             let part = |name: &str| id[name].as_str().unwrap_or_default();
-            println!("    {} {} in {}", part("object"), part("id"), part("system"));
+            say!("    {} {} in {}", part("object"), part("id"), part("system"));
         }
     }
     let exchanges = timeline["exchanges"].as_array().map(Vec::as_slice).unwrap_or_default();
     if exchanges.is_empty() {
-        println!("  nothing is known under this key");
+        say!("  nothing is known under this key");
     }
     for exchange in exchanges {
         print_exchange(exchange, "  ");
@@ -63,7 +63,7 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str) {
             None => text("state").to_owned(),
         },
     };
-    println!(
+    say!(
         "{indent}{}  {}  {}  from {}  -> {state}",
         clock_time(text("received_at")),
         text("exchange"),
@@ -73,7 +73,7 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str) {
     for outcome in exchange["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let at = clock_time(outcome["at"].as_str().unwrap_or_default());
         let step = outcome["step"].as_str().unwrap_or_default();
-        println!("{indent}    {at}  {step:<18} {}", describe(&outcome["outcome"]));
+        say!("{indent}    {at}  {step:<18} {}", describe(&outcome["outcome"]));
     }
 }
 

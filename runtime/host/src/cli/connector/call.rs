@@ -55,7 +55,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<(), Failure> {
         };
         call(&connector, arguments, &input).await
     })??;
-    println!("{answer}");
+    say!("{answer}");
     Ok(())
 }
 

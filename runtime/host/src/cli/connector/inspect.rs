@@ -13,7 +13,7 @@ pub(super) fn run(file: &Path, as_json: bool) -> Result<(), Failure> {
     let found = block_on(connector::inspect(&bytes))?
         .map_err(|error| Failure::files(format!("{}: {error}", file.display())))?;
     if as_json {
-        println!("{}", document(&found))
+        say!("{}", document(&found))
     } else {
         print(&found)
     }
@@ -57,13 +57,13 @@ fn document(found: &Inspection) -> Value {
 }
 
 fn print(found: &Inspection) {
-    println!("{} {} - {}", found.name, found.version, found.description.summary);
-    println!("  {} KiB, sha256 {}", found.size_bytes / 1024, found.digest);
-    println!("offers");
-    found.offers.iter().for_each(|name| println!("  {name}"));
-    println!("needs");
-    found.needs.iter().for_each(|name| println!("  {name}"));
-    println!("operations");
+    say!("{} {} - {}", found.name, found.version, found.description.summary);
+    say!("  {} KiB, sha256 {}", found.size_bytes / 1024, found.digest);
+    say!("offers");
+    found.offers.iter().for_each(|name| say!("  {name}"));
+    say!("needs");
+    found.needs.iter().for_each(|name| say!("  {name}"));
+    say!("operations");
     for (operation, described) in &found.operations {
         let mut notes = vec![effect(described).to_owned()];
         if described.effect == Effect::Mutation {
@@ -71,21 +71,21 @@ fn print(found: &Inspection) {
         }
         notes.extend(described.probe.as_ref().map(|probe| format!("probe {probe}")));
         notes.extend(described.undo.as_ref().map(|undo| format!("undo {undo}")));
-        println!("  {:<28} {}", operation.name, notes.join(", "));
+        say!("  {:<28} {}", operation.name, notes.join(", "));
     }
-    println!("upstreams");
+    say!("upstreams");
     if found.description.upstreams.is_empty() {
-        println!("  none");
+        say!("  none");
     }
     for need in &found.description.upstreams {
-        println!("  {:<12} {} (auth: {})", need.name, need.purpose, need.auth.join(", "));
+        say!("  {:<12} {} (auth: {})", need.name, need.purpose, need.auth.join(", "));
     }
     if !found.description.config_schema.is_empty() {
-        println!("config (JSON Schema)");
+        say!("config (JSON Schema)");
         let schema: Value =
             serde_json::from_str(&found.description.config_schema).unwrap_or_default();
         let pretty = serde_json::to_string_pretty(&schema).unwrap_or_default();
-        pretty.lines().for_each(|line| println!("  {line}"));
+        pretty.lines().for_each(|line| say!("  {line}"));
     }
 }
 

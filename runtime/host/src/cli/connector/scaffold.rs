@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             |error| Failure::surroundings(format!("{} cannot be written: {error}", path.display())),
         )?;
     }
-    println!(
+    say!(
         "{name}/ is written. Next:\n  cd {name}\n  cargo test\n  cargo build --release --target wasm32-wasip2\n  crossdock connector inspect target/wasm32-wasip2/release/{}.wasm",
         name.replace('-', "_")
     );

@@ -1,0 +1,170 @@
+//! Named budgets as those outside see them: clients are told when to come back, a system is never
+//! asked more than its budget, and what must wait long waits in the journal.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::depot::{Depot, Moment};
+use crate::support::runtime::parcel;
+use crate::support::setup::Setup;
+use crate::support::system::{Gate, Say};
+use crate::support::{wait_for, wait_until};
+
+const STORE: &str = r#"
+[route]
+name = "storing"
+owner = "yard"
+[from.http]
+path = "/parcels"
+accept = "acme:depot/parcels.parcel@1"
+limit = "clients"
+[[step]]
+name = "stored"
+call = "depot.store"
+with = "message"
+"#;
+
+/// A limit that no test meets, where it is not the subject.
+const MANY: &str = "[limits.clients]\nrate = \"100000/s\"\nburst = 100000";
+
+#[test]
+fn a_client_over_its_budget_is_told_when_to_come_back() {
+    let depot = Depot::start();
+    let runtime = Setup::with_depot(&depot.system)
+        .tables("[limits.clients]\nrate = \"1/min\"\nburst = 3")
+        .route("storing", STORE)
+        .start();
+    for number in 0..3 {
+        assert_eq!(runtime.post("/parcels", &parcel(&format!("P-{number}"))).status, 202);
+    }
+    let over = runtime.post("/parcels", &parcel("P-3"));
+    assert_eq!(over.status, 429, "{over:?}");
+    assert_eq!(over.json()["type"], "urn:crossdock:problem:rate-limit");
+    let after: u64 = over.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{over:?}");
+    assert_eq!(over.header("ratelimit-policy"), Some("\"clients\";q=1;w=60"));
+    assert!(over.header("ratelimit").unwrap().starts_with("\"clients\";r=0;t="), "{over:?}");
+    runtime.ended("storing", "done", 3);
+    assert_eq!(runtime.of_route("storing").len(), 3, "what was refused was not accepted");
+}
+
+#[test]
+fn a_system_is_never_asked_more_than_burst_plus_rate_times_time() {
+    const RATE: f64 = 25.0;
+    const BURST: f64 = 5.0;
+    const COUNT: usize = 75;
+    // A grant becomes a request a moment later, and not all of them the same moment.
+    const JITTER_S: f64 = 0.25;
+    let depot = Depot::start();
+    let runtime = Setup::new()
+        .connector("depot", "depot", "")
+        .upstream("depot", &depot.system, "limit = \"depot\"")
+        .tables(MANY)
+        .tables("[limits.depot]\nrate = \"25/s\"\nburst = 5\n[work]\nlimit_patience = \"60s\"")
+        .route("storing", STORE)
+        .start();
+    for number in 0..COUNT {
+        runtime.parcel("/parcels", &format!("P-{number}"));
+    }
+    runtime.ended("storing", "done", COUNT);
+    let asked = depot.system.asked();
+    assert_eq!(asked.len(), COUNT);
+    for (first, from) in asked.iter().enumerate() {
+        for (last, to) in asked.iter().enumerate().skip(first) {
+            let window = (to.at - from.at).as_secs_f64();
+            let allowed = BURST + RATE * (window + JITTER_S);
+            let count = last - first + 1;
+            assert!(count as f64 <= allowed, "{count} requests in {window:.3} s");
+        }
+    }
+    let took = (asked[COUNT - 1].at - asked[0].at).as_secs_f64();
+    assert!(took >= (COUNT as f64 - BURST) / RATE - JITTER_S, "{COUNT} requests in {took:.3} s");
+}
+
+#[test]
+fn what_must_wait_longer_waits_in_the_journal_and_says_why() {
+    let depot = Depot::start();
+    let mut runtime = Setup::new()
+        .connector("depot", "depot", "limit = \"slow\"")
+        .upstream("depot", &depot.system, "")
+        .tables(MANY)
+        .tables("[limits.slow]\nrate = \"2/s\"\n[work]\nlimit_patience = \"10ms\"")
+        .route("storing", STORE)
+        .start();
+    let ids: Vec<String> =
+        (0..8).map(|number| runtime.parcel("/parcels", &format!("P-{number}"))).collect();
+    let waiting = wait_for("waiting exchange", || {
+        runtime.get("/v1/exchanges?state=waiting")["exchanges"].as_array()?.first().cloned()
+    });
+    assert_eq!(waiting["why"], "limit slow", "{waiting:#}");
+    assert!(waiting["due_at"].is_string(), "{waiting:#}");
+    runtime.crash();
+    for id in &ids {
+        assert_eq!(runtime.end_of(id), "done");
+    }
+    // A wait for a limit is no attempt, and nothing was asked twice.
+    assert_eq!(depot.system.asked().len(), 8);
+    assert_eq!(depot.effects_total(), 8);
+}
+
+#[test]
+fn a_system_that_asks_for_a_pause_is_left_alone_by_everyone() {
+    let posts = AtomicUsize::new(0);
+    let depot = Depot::with(move |asked, moment| {
+        let first = moment == Moment::Before
+            && asked.method == "POST"
+            && posts.fetch_add(1, Ordering::Relaxed) == 0;
+        first.then(|| Say::This(429, vec![("retry-after", "3".to_owned())], "slow".to_owned()))
+    });
+    let runtime = Setup::new()
+        .connector("depot", "depot", "")
+        .upstream("depot", &depot.system, "limit = \"depot\"")
+        .tables(MANY)
+        .tables("[limits.depot]\nrate = \"1000/s\"\nburst = 100")
+        .route("storing", STORE)
+        .start();
+    let first = runtime.parcel("/parcels", "P-0");
+    wait_until("first request", || depot.system.asked().len() == 1);
+    let told = depot.system.asked()[0].at;
+    let others: Vec<String> =
+        (1..6).map(|number| runtime.parcel("/parcels", &format!("P-{number}"))).collect();
+    for id in others.iter().chain([&first]) {
+        assert_eq!(runtime.end_of(id), "done");
+    }
+    for asked in &depot.system.asked()[1..] {
+        // What had passed the door before the answer came is not held against it.
+        let after = asked.at - told;
+        assert!(after >= Duration::from_millis(2_900), "asked again after {after:?}");
+    }
+}
+
+#[test]
+fn a_full_backlog_is_said_and_not_queued() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let depot = Depot::with(move |_, moment| {
+        if moment == Moment::Before {
+            held.pass();
+        }
+        None
+    });
+    let runtime = Setup::with_depot(&depot.system)
+        .tables(MANY)
+        .tables("[work]\nconcurrency = 2\nbacklog_max = 4")
+        .route("storing", STORE)
+        .start();
+    for number in 0..4 {
+        assert_eq!(runtime.post("/parcels", &parcel(&format!("P-{number}"))).status, 202);
+    }
+    let over = runtime.post("/parcels", &parcel("P-4"));
+    assert_eq!(over.status, 503, "{over:?}");
+    assert_eq!(over.json()["type"], "urn:crossdock:problem:busy");
+    assert!(over.header("retry-after").is_some(), "{over:?}");
+    assert!(depot.system.asked().len() <= 2, "no more at work than `concurrency` allows");
+    gate.open();
+    runtime.ended("storing", "done", 4);
+    assert_eq!(runtime.of_route("storing").len(), 4);
+    let begun = Instant::now();
+    wait_until("room again", || runtime.post("/parcels", &parcel("P-5")).status == 202);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}

@@ -1,8 +1,8 @@
 //! What an admin sees and does: by the API, and by the command line with its exit codes.
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -277,7 +277,8 @@ fn the_command_line_shows_and_decides() {
     assert_eq!(runtime.end_of(&parked), "done");
     let trace = runtime.cli(&["trace", "parcel=P-1"]);
     assert_eq!(trace.code, Some(0), "{trace:?}");
-    for words in ["parcel P-1", "parcel D-1 in depot", "tester decided `keep`: well packed", "-> done"]
+    for words in
+        ["parcel P-1", "parcel D-1 in depot", "tester decided `keep`: well packed", "-> done"]
     {
         assert!(trace.out.contains(words), "{words} is missing in\n{}", trace.out);
     }
@@ -355,15 +356,22 @@ fn exit_codes_tell_failure_files_and_surroundings_apart() {
         let said: crate::support::setup::Said =
             setup.command(&["--config", "nowhere.toml", command]).into();
         assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.err.contains("nowhere.toml") && said.err.contains("--config FILE"), "{said:?}");
+        assert!(
+            said.err.contains("nowhere.toml") && said.err.contains("--config FILE"),
+            "{said:?}"
+        );
         setup.write("typo.toml", "enviroment = \"test\"\n");
         let said: crate::support::setup::Said =
             setup.command(&["--config", "typo.toml", command]).into();
         assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.err.contains("`enviroment`") && said.err.contains("typo.toml:1:1"), "{said:?}");
+        assert!(
+            said.err.contains("`enviroment`") && said.err.contains("typo.toml:1:1"),
+            "{said:?}"
+        );
         assert!(said.err.contains("environment"), "the right key is suggested: {said:?}");
     }
-    let said: crate::support::setup::Said = setup.command(&["--json", "--config", "x", "check"]).into();
+    let said: crate::support::setup::Said =
+        setup.command(&["--json", "--config", "x", "check"]).into();
     let read: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(read["exit"], 2);
     setup.write_route("storing", &STORE.replace("message.id", "message.idd"));

@@ -198,8 +198,7 @@ fn what_was_acknowledged_survives_a_kill_that_follows_at_once() {
     let mut runtime = Setup::with_depot(&depot.system).route("storing", STORE).start();
     for round in 0..3 {
         let ids = ["a", "b", "c"].map(|name| format!("P-{round}{name}"));
-        let exchanges: Vec<String> =
-            ids.iter().map(|id| runtime.parcel("/parcels", id)).collect();
+        let exchanges: Vec<String> = ids.iter().map(|id| runtime.parcel("/parcels", id)).collect();
         runtime.crash();
         for (exchange, id) in exchanges.iter().zip(&ids) {
             assert_eq!(runtime.end_of(exchange), "done");
@@ -233,7 +232,11 @@ fn a_caller_may_wait_for_a_step() {
     let answer = runtime.post("/patient", &parcel("P-1"));
     assert_eq!((answer.status, answer.body.as_str()), (200, "\"D-1\""), "{answer:?}");
     let again = runtime.post("/patient", &parcel("P-1"));
-    assert_eq!((again.status, again.body.as_str()), (200, "\"D-1\""), "the same key, the same answer");
+    assert_eq!(
+        (again.status, again.body.as_str()),
+        (200, "\"D-1\""),
+        "the same key, the same answer"
+    );
     let refused = runtime.post("/patient", &parcel("full"));
     assert_eq!(refused.status, 409, "{refused:?}");
     assert_eq!(refused.json()["end"], "refused(no-room)");

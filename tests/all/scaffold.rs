@@ -28,8 +28,7 @@ fn cargo(folder: &Path, target: &Path, arguments: &[&str]) {
 fn a_new_connector_builds_passes_its_test_and_is_called_from_a_route() {
     let setup = Setup::new();
     let sdk = workspace().join("connectors/sdk").display().to_string();
-    let made: Said =
-        setup.command(&["connector", "new", "acme-greeter", "--sdk", &sdk]).into();
+    let made: Said = setup.command(&["connector", "new", "acme-greeter", "--sdk", &sdk]).into();
     assert_eq!(made.code, Some(0), "{made:?}");
     assert!(made.out.contains("cargo build --release --target wasm32-wasip2"), "{made:?}");
     let crate_folder = setup.path().join("acme-greeter");
@@ -42,7 +41,9 @@ fn a_new_connector_builds_passes_its_test_and_is_called_from_a_route() {
 
     let inspected: Said = setup.command(&["connector", "inspect", &component]).into();
     assert_eq!(inspected.code, Some(0), "{inspected:?}");
-    for words in ["acme-greeter 0.1.0 - Greets people.", "acme:acme-greeter/greetings@1.0.0", "query"] {
+    for words in
+        ["acme-greeter 0.1.0 - Greets people.", "acme:acme-greeter/greetings@1.0.0", "query"]
+    {
         assert!(inspected.out.contains(words), "{words} is missing in\n{}", inspected.out);
     }
     let tried: Said =

@@ -105,10 +105,22 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 fn start(victim: &System, depot: &System) -> Runtime {
     Setup::new()
         .listen("admin_token = { env = \"T_ADMIN\" }")
-        .connector("rogue", "hostile", "config = { company = \"acme\" }\nsecrets = { key = { env = \"T_SIGNING\" } }")
-        .connector("depot", "depot", "webhook = { verify = \"stripe\", secret = { file = \"webhook.key\" } }")
+        .connector(
+            "rogue",
+            "hostile",
+            "config = { company = \"acme\" }\nsecrets = { key = { env = \"T_SIGNING\" } }",
+        )
+        .connector(
+            "depot",
+            "depot",
+            "webhook = { verify = \"stripe\", secret = { file = \"webhook.key\" } }",
+        )
         .upstream("victim", victim, "auth = { kind = \"bearer\", token = { env = \"T_BEARER\" } }")
-        .upstream("depot", depot, "auth = { kind = \"basic\", user = \"yard\", password = { env = \"T_PASSWORD\" } }")
+        .upstream(
+            "depot",
+            depot,
+            "auth = { kind = \"basic\", user = \"yard\", password = { env = \"T_PASSWORD\" } }",
+        )
         .route("rogue", ROGUE)
         .route("storing", STORE)
         .route("notices", NOTICES)

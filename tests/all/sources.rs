@@ -218,5 +218,8 @@ weight = "decimal('1')"
     let found = runtime.of_route("count").len();
     // A minute may have turned in the meantime; none may have come twice.
     assert!((1..=2).contains(&found), "{found}");
-    assert_eq!(depot.effects_total(), depot.system.asked().iter().map(|a| &a.body).collect::<BTreeSet<_>>().len());
+    assert_eq!(
+        depot.effects_total(),
+        depot.system.asked().iter().map(|a| &a.body).collect::<BTreeSet<_>>().len()
+    );
 }

@@ -177,7 +177,7 @@ pub fn credit_note(
         order,
         goods_return: noted(record, "Return"),
         reason: match noted(record, "Reason") {
-            Some(reason) => crate::invoices::read_reason(&reason),
+            Some(reason) => crate::credit_notes::read_reason(&reason),
             None => CancelReason::Other("not noted".into()),
         },
         issued_on: record.date("invoice_date").unwrap_or_default(),

@@ -6,6 +6,7 @@
 mod cash;
 mod client;
 mod credit;
+mod credit_notes;
 mod extra;
 mod feed;
 mod invoice;
@@ -181,6 +182,7 @@ impl connector::Guest for Connector {
             query("get-invoice"),
             query("list-order-invoices"),
             query("list-changed-invoices"),
+            query("get-credit-note"),
             looked_up("apply-receipt").probed(SETTLING_MS).undone_by("unapply-receipt"),
             looked_up("unapply-receipt"),
             query("probe-apply-receipt"),

@@ -41,7 +41,10 @@ impl Programs {
     pub fn build() -> Result<Programs> {
         // HACK (no build)
         if let Ok(dir) = std::env::var("XTASK_HACK") {
-            return Ok(Programs { runtime: format!("{dir}/crossdock").into(), sandbox: format!("{dir}/sandbox").into() });
+            return Ok(Programs {
+                runtime: format!("{dir}/crossdock").into(),
+                sandbox: format!("{dir}/sandbox").into(),
+            });
         }
         connectors::build()?;
         let [runtime, sandbox] =

@@ -73,11 +73,7 @@ fn print_tasks(tasks: &Value) {
         say!("{}  {}.{}  for {}", text("exchange"), text("route"), text("step"), text("role"));
         say!("    asks: {}", ask.join(" | "));
         say!("    shows: {}", task["show"]);
-        say!(
-            "    since {}, due {}",
-            text("opened_at"),
-            task["due_at"].as_str().unwrap_or("never")
-        );
+        say!("    since {}, due {}", text("opened_at"), task["due_at"].as_str().unwrap_or("never"));
         if let Some(first) = ask.first() {
             say!("    answer with: crossdock tasks answer {} {first}", text("exchange"));
         }

@@ -206,12 +206,10 @@ impl Reader {
                 "SELECT exchange, due_at_ms FROM open
                  WHERE due_at_ms <= ?1 AND state = ?3 ORDER BY due_at_ms LIMIT ?2",
             )?;
-            let found = due.query_map(params![key(now_ms), rows(limit), State::Waiting.stored()], |row| {
-                Ok(DueTimer {
-                    exchange: unsigned(row, 0)?,
-                    due_at_ms: unsigned(row, 1)?,
-                })
-            })?;
+            let found = due
+                .query_map(params![key(now_ms), rows(limit), State::Waiting.stored()], |row| {
+                    Ok(DueTimer { exchange: unsigned(row, 0)?, due_at_ms: unsigned(row, 1)? })
+                })?;
             found.collect()
         })
         .await

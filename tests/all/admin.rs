@@ -178,7 +178,7 @@ fn what_runs_is_shown() {
     assert_eq!(route["name"], "storing");
     assert_eq!(route["source"], "http POST /parcels");
     assert_eq!(route["file"], "routes/storing.toml");
-    assert_eq!(route["steps"][1], json!({ "name": "stored", "kind": "call", "line": 16 }));
+    assert_eq!(route["steps"][1], json!({ "name": "stored", "kind": "call", "line": 15 }));
     let connector = runtime.get("/v1/connectors")["connectors"][0].clone();
     assert_eq!((&connector["alias"], &connector["version"]), (&json!("depot"), &json!("1.0.0")));
     assert!(connector["offers"].to_string().contains("acme:depot/parcels@1.0.0"), "{connector:#}");

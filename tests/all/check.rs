@@ -12,26 +12,35 @@ fn folder() -> PathBuf {
     workspace().join("tests/ui")
 }
 
+/// A folder in which routes are checked one after the other. It has a `data`, so that connectors
+/// are compiled once.
+fn surroundings(system: &System) -> Setup {
+    let setup = Setup::with_depot(system).tables("[limits.clients]\nrate = \"10/s\"");
+    std::fs::create_dir(setup.path().join("data")).unwrap();
+    setup
+}
+
 /// What `check` says of the file, with everything that differs between machines taken out.
-fn report(file: &Path) -> String {
+fn report(setup: &Setup, file: &Path) -> String {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let text = std::fs::read_to_string(file).unwrap();
-    let system = System::start(|_| say(200, ""));
-    let setup = Setup::with_depot(&system).connector("rogue", "hostile", "");
-    let setup = setup.upstream("victim", &system, "").tables("[limits.clients]\nrate = \"10/s\"");
+    let depot = guest("depot").display().to_string();
+    let root = workspace().display().to_string();
     let said: Said = if name.starts_with("config-") {
-        let wit = workspace().join("wit").display().to_string();
-        let depot = guest("depot").display().to_string();
-        setup.write("crossdock.toml", &text.replace("{wit}", &wit).replace("{depot}", &depot));
+        let wit = format!("{root}/wit");
+        let text = text.replace("{wit}", &wit).replace("{depot}", &depot);
+        setup.write("crossdock.toml", &text);
         setup.command(&["check"]).into()
     } else {
         setup.write_route(name, &text);
-        setup.crossdock(&["check"], "127.0.0.1:0", "127.0.0.1:0")
+        let said = setup.crossdock(&["check"], "127.0.0.1:0", "127.0.0.1:0");
+        std::fs::remove_file(setup.path().join(format!("routes/{name}.toml"))).unwrap();
+        said
     };
     let report = format!("exit {}\n{}{}", said.code.unwrap_or(-1), said.err, said.out);
     let report = report.replace(&setup.path().display().to_string(), "{folder}");
-    let report = report.replace(&guest("depot").display().to_string(), "{depot}");
-    report.replace(&workspace().display().to_string(), "{workspace}").trim_end().to_owned() + "\n"
+    let report = report.replace(&depot, "{depot}").replace(&root, "{workspace}");
+    report.trim_end().to_owned() + "\n"
 }
 
 #[test]
@@ -43,9 +52,11 @@ fn every_broken_file_gets_the_report_beside_it() {
         .collect();
     files.sort();
     assert!(files.len() >= 12, "{files:?}");
+    let system = System::start(|_| say(200, ""));
+    let setup = surroundings(&system);
     let mut wrong = Vec::new();
     for file in files {
-        let found = report(&file);
+        let found = report(&setup, &file);
         let beside = file.with_extension("report");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&beside, &found).unwrap();

@@ -222,7 +222,7 @@ fn a_caller_may_wait_for_a_step() {
     });
     let replying = |name: &str, path: &str, timeout: &str| {
         format!(
-            "[route]\nname = \"{name}\"\nowner = \"yard\"\n[from.http]\npath = \"{path}\"\naccept = \"{PARCEL}\"\nkey = \"message.id\"\nreply = {{ step = \"shelf\", timeout = \"{timeout}\" }}\n[[step]]\nname = \"stored\"\ncall = \"depot.store\"\nwith = \"message\"\n[[step]]\nname = \"no_room\"\nwhen = \"stored == 'full'\"\nend = {{ refused = \"no-room\" }}\n[[step]]\nname = \"shelf\"\nset = \"stored.shelved.references[0].id\"\n"
+            "[route]\nname = \"{name}\"\nowner = \"yard\"\n[from.http]\npath = \"{path}\"\naccept = \"{PARCEL}\"\nkey = \"message.id\"\nreply = {{ step = \"shelf\", timeout = \"{timeout}\" }}\n[[step]]\nname = \"stored\"\ncall = \"depot.store\"\nwith = \"message\"\n[[step]]\nname = \"no_room\"\nwhen = \"stored != 'shelved'\"\nend = {{ refused = \"no-room\" }}\n[[step]]\nname = \"shelf\"\nset = \"stored.shelved.references[0].id\"\n"
         )
     };
     let runtime = Setup::with_depot(&depot.system)

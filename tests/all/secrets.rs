@@ -19,6 +19,10 @@ const WEBHOOK: &str = "webhook-secret-of-the-depot-d00d";
 const ADMIN: &str = "admin-token-of-the-runtime-0b1e";
 const ALL: [&str; 5] = [BEARER, PASSWORD, SIGNING, WEBHOOK, ADMIN];
 
+/// All there is to say, but for the compiler's hundred megabytes.
+const LOG: &str = "trace,cranelift_codegen=off,cranelift_frontend=off,regalloc2=off,\
+                   wasmtime_internal_cranelift=off";
+
 const ROGUE: &str = r#"
 [route]
 name = "rogue"
@@ -128,7 +132,7 @@ fn start(victim: &System, depot: &System) -> Runtime {
         .env("T_SIGNING", SIGNING)
         .env("T_BEARER", BEARER)
         .env("T_PASSWORD", PASSWORD)
-        .env("CROSSDOCK_LOG", "trace")
+        .env("CROSSDOCK_LOG", LOG)
         .with_file("webhook.key", &format!("{WEBHOOK}\n"))
         .start()
 }

@@ -2,6 +2,7 @@
 //! cursor holds for each shipment in sight how much of it was told. In sight are the open ones and
 //! those that left or arrived within the last days.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_sdk::canonical::shipments::{Milestone, MilestoneKind, MilestoneLine};
@@ -106,12 +107,13 @@ impl<'a> Teller<'a> {
         if self.sites.is_none() {
             self.sites = Some(Sites::read(self.config)?);
         }
-        if !self.orders.contains_key(&found.order) {
-            let whole = order::by_pk(found.order)?.map(Whole::read).transpose()?;
-            self.orders.insert(found.order, whole);
-        }
-        let whole = self.orders.get(&found.order).and_then(Option::as_ref);
-        let (Some(whole), Some(sites)) = (whole, &self.sites) else { return Ok(None) };
+        let whole = match self.orders.entry(found.order) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(order::by_pk(found.order)?.map(Whole::read).transpose()?)
+            }
+        };
+        let (Some(whole), Some(sites)) = (whole.as_ref(), &self.sites) else { return Ok(None) };
         if !order::is_ours(&whole.order, self.config) {
             return Ok(Some(DELIVERED));
         }

@@ -1,10 +1,10 @@
-//! Invoices for what was shipped, and credit notes. Tryton gets them as they were worked out here,
+//! Invoices for what was shipped. Tryton gets them as they were worked out here,
 //! with the tax of the tax service as manual taxes, so that its totals must agree before it posts.
 
 use std::collections::BTreeMap;
 
-use crossdock_sdk::canonical::common::{CancelReason, Discount};
-use crossdock_sdk::canonical::invoices::{CreditLine, Invoice, InvoiceLine, InvoiceStatus};
+use crossdock_sdk::canonical::common::Discount;
+use crossdock_sdk::canonical::invoices::{Invoice, InvoiceLine, InvoiceStatus};
 use crossdock_sdk::canonical::orders::{Order, OrderLine, PaymentArrangement};
 use crossdock_sdk::canonical::shipments::Shipment;
 use crossdock_sdk::canonical::{price_each, quantity, reference};
@@ -13,21 +13,20 @@ use serde_json::{Value, json};
 
 use crate::client::Tryton;
 use crate::exports::crossdock::erp::invoicing::{
-    CreditInvoiceInput, CreditInvoiceOutcome, CreditInvoiceOutput, Guest, PostInvoiceInput,
-    PostInvoiceOutcome, PostInvoiceOutput, PreviewInvoiceInput, PreviewInvoiceOutcome,
-    PreviewInvoiceOutput,
+    CreditInvoiceInput, CreditInvoiceOutput, Guest, PostInvoiceInput, PostInvoiceOutcome,
+    PostInvoiceOutput, PreviewInvoiceInput, PreviewInvoiceOutcome, PreviewInvoiceOutput,
 };
 use crate::exports::crossdock::erp::invoicing_probe::{
     self as probe, CreditInvoiceState, PostInvoiceState,
 };
-use crate::exports::crossdock::erp::{credit_note_inquiry, invoice_feed, invoice_inquiry};
+use crate::exports::crossdock::erp::{invoice_feed, invoice_inquiry};
 use crate::feed::{self, change_id};
-use crate::invoice::{self, FIELDS, MODEL, noted};
+use crate::invoice::{self, FIELDS, MODEL};
 use crate::lookup::PARTY_FIELDS;
 use crate::orders::refusal;
 use crate::sale::number;
 use crate::value::{self, Record};
-use crate::{Connector, SYSTEM};
+use crate::{Connector, credit_notes};
 
 /// Days until an invoice on account is due, where neither order nor terms say it.
 const NET_DAYS: u32 = 30;

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+/// In whole milliseconds, as the journal keeps it: what a message was told of its time is the same
+/// after a restart.
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    from_ms(to_ms(Timestamp::now()))
 }
 
 /// Unix milliseconds; the journal's unit.

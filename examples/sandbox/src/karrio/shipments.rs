@@ -72,7 +72,7 @@ impl State {
     }
 
     fn buy(&mut self, id: &str, rate: Value) {
-        let counted = self.karrio.shipments.len();
+        let counted = self.karrio.trackers.len() + 1;
         let number = format!("SBX{:09}", self.options.seed % 1000 * 1_000_000 + counted as u64);
         let base = format!("http://{}/karrio", self.address);
         let Some(row) = self.karrio.shipments.get_mut(id) else {

@@ -67,7 +67,7 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
                     say!("{found}");
                 } else {
                     print_one(&found);
-                    print_exchange(&found["document"], "");
+                    print_exchange(&found["document"], "", true);
                     say!("message: {}", found["document"]["message"]);
                 }
                 Ok(())

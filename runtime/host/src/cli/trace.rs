@@ -11,6 +11,9 @@ use super::{Failure, block_on};
 pub(super) struct Arguments {
     /// An exchange (13 letters and digits) or a business key: `order=SO-1001`, `invoice=INV-7`.
     key: String,
+    /// Show the steps that were skipped, too.
+    #[arg(long)]
+    all: bool,
 }
 
 pub(super) fn run(config: &Path, json: bool, arguments: &Arguments) -> Result<(), Failure> {
@@ -26,14 +29,14 @@ pub(super) fn run(config: &Path, json: bool, arguments: &Arguments) -> Result<()
     if json {
         say!("{found}");
     } else if found.get("exchanges").is_some() {
-        print_timeline(&found);
+        print_timeline(&found, arguments.all);
     } else {
-        print_exchange(&found, "");
+        print_exchange(&found, "", arguments.all);
     }
     Ok(())
 }
 
-fn print_timeline(timeline: &Value) {
+fn print_timeline(timeline: &Value, all: bool) {
     let text = |name: &str| timeline[name].as_str().unwrap_or_default();
     say!("{} {}", text("key"), text("value"));
     let ids = timeline["ids"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -49,12 +52,12 @@ fn print_timeline(timeline: &Value) {
         say!("  nothing is known under this key");
     }
     for exchange in exchanges {
-        print_exchange(exchange, "  ");
+        print_exchange(exchange, "  ", all);
     }
 }
 
 /// One exchange with its outcomes, each a line.
-pub(super) fn print_exchange(exchange: &Value, indent: &str) {
+pub(super) fn print_exchange(exchange: &Value, indent: &str, all: bool) {
     let text = |name: &str| exchange[name].as_str().unwrap_or_default();
     let state = match exchange["end"].as_str() {
         Some(end) => end.to_owned(),
@@ -71,6 +74,9 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str) {
         text("source"),
     );
     for outcome in exchange["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        if !all && matches!(outcome["outcome"].as_str(), Some("skipped" | "set")) {
+            continue;
+        }
         let at = clock_time(outcome["at"].as_str().unwrap_or_default());
         let step = outcome["step"].as_str().unwrap_or_default();
         say!("{indent}    {at}  {step:<18} {}", describe(&outcome["outcome"]));
@@ -107,6 +113,9 @@ pub fn describe(outcome: &Value) -> String {
             body["fault"]["code"].as_str().unwrap_or_default(),
             body["fault"]["message"].as_str().unwrap_or_default()
         ),
+        "throttled" => {
+            format!("held back by the limit {} until {}", text("limit"), clock_time(text("until")))
+        }
         "probed" => format!("asked whether it took effect: {}", text("answer")),
         "excepted" => format!("EXCEPTION {}: {}", text("class"), text("message")),
         "retried" => format!("{} ran it again", text("by")),
@@ -124,10 +133,10 @@ pub fn describe(outcome: &Value) -> String {
 
 /// The word in an answer that says how it went, if it has one.
 fn decision(value: &Value) -> Option<String> {
-    if let Some(case) = case_name(value) {
-        return Some(case);
-    }
-    ["decision", "outcome", "status", "result"].iter().find_map(|name| case_name(&value[*name]))
+    ["decision", "outcome", "status", "result"]
+        .iter()
+        .find_map(|name| case_name(&value[*name]))
+        .or_else(|| case_name(value))
 }
 
 fn case_name(value: &Value) -> Option<String> {

@@ -40,8 +40,20 @@ pub fn parse(
             .collect();
         return Err(Error::Wrong(reports));
     }
-    Written::deserialize(toml::de::Deserializer::from(table))
-        .map_err(|error| Error::Wrong(vec![at(error.span(), error.message())]))
+    Written::deserialize(toml::de::Deserializer::from(table)).map_err(|error| {
+        let report = at(error.span(), error.message());
+        Error::Wrong(vec![match misspelt(error.message()) {
+            Some(known) => format!("{report}\n  help: did you mean `{known}`?"),
+            None => report,
+        }])
+    })
+}
+
+/// Serde lists what it knows: "unknown field `x`, expected one of `a`, `b`".
+fn misspelt(message: &str) -> Option<&str> {
+    let (unknown, known) = message.split_once(", expected one of ")?;
+    let name = unknown.split('`').nth(1)?;
+    crate::suggest::nearest(name, known.split('`').skip(1).step_by(2))
 }
 
 type Missing = Vec<(std::ops::Range<usize>, String)>;

@@ -58,7 +58,9 @@ impl Dispatch {
         if self.stopping() || self.active.insert(id, ()).is_some() {
             return;
         }
-        match self.load(id).await {
+        // One whose outcomes say that it ended is open still if the process stopped before the end
+        // was noted; its machine says so again.
+        match self.load_any(id).await {
             Ok(begun) => {
                 tokio::spawn(Arc::clone(self).drive(begun, event));
             }

@@ -64,9 +64,8 @@ impl Dispatch {
                         CallEnd::Answer(value) => Event::Answer(value),
                         CallEnd::Fault(fault) => Event::Fault(fault),
                         CallEnd::Throttled { limit, after } => {
-                            let due_at_ms = clock::now_ms() + after.as_millis() as u64;
-                            let why = format!("limit {limit}");
-                            return self.wait(drive, due_at_ms, why).await;
+                            let until = clock::from_ms(clock::now_ms() + after.as_millis() as u64);
+                            Event::Throttled { limit, until }
                         }
                     }
                 }

@@ -41,6 +41,7 @@ impl Exchange {
             }
             Event::Answer(value) => self.on_answer(value, &mut draft),
             Event::Fault(fault) => self.on_fault(fault, &mut draft),
+            Event::Throttled { limit, until } => self.on_throttled(limit, until, &mut draft),
             Event::Found(nodes) => self.on_found(nodes, &mut draft),
             Event::Decided(decision) => self.on_decided(decision, &mut draft),
             Event::Retry { by, why } => self.on_retry(by, why, &mut draft),
@@ -118,6 +119,13 @@ impl Exchange {
         let attempt = call.attempt;
         let kind = OutcomeKind::Attempt { attempt, fault: fault.clone() };
         self.write(kind, Change::Attempt(attempt, fault), draft);
+    }
+
+    fn on_throttled(&mut self, limit: String, until: Timestamp, draft: &mut Draft) {
+        if matches!(self.under_way, Some(Action::Call(_))) {
+            let kind = OutcomeKind::Throttled { limit: limit.clone(), until };
+            self.write(kind, Change::Throttled { limit, until }, draft);
+        }
     }
 
     fn write_probed(&mut self, answer: ProbeAnswer, fault: Option<Fault>, draft: &mut Draft) {

@@ -38,6 +38,10 @@ pub(super) enum Change {
     Found(Value),
     Intent,
     Attempt(u32, crate::Fault),
+    Throttled {
+        limit: String,
+        until: Timestamp,
+    },
     InDoubt,
     Probed(ProbeAnswer),
     Excepted(Exception),
@@ -62,6 +66,12 @@ impl Exchange {
             Change::Parked(task) => self.standing = Standing::Parked(task),
             Change::Intent => self.progress.intended = true,
             Change::Attempt(attempt, fault) => self.attempted(attempt, fault, at),
+            Change::Throttled { limit, until } => {
+                // Nothing was called, so what was intended is to be intended again.
+                self.progress.intended = false;
+                let after = Box::new(self.standing.clone());
+                self.standing = Standing::Throttled { limit, until, after };
+            }
             Change::InDoubt => {
                 self.progress.in_doubt = true;
                 self.progress.probes = 0;
@@ -246,6 +256,9 @@ impl Exchange {
             }
             OutcomeKind::Intent => Change::Intent,
             OutcomeKind::Attempt { attempt, fault } => Change::Attempt(*attempt, fault.clone()),
+            OutcomeKind::Throttled { limit, until } => {
+                Change::Throttled { limit: limit.clone(), until: *until }
+            }
             OutcomeKind::InDoubt => Change::InDoubt,
             OutcomeKind::Probed { answer, .. } => Change::Probed(*answer),
             OutcomeKind::Excepted { class, code, message, fault } => {
@@ -269,7 +282,9 @@ impl Exchange {
                 K::Ended { .. } => true,
                 K::Received { .. } => self.envelope.raw,
                 K::Excepted { .. } | K::Retried { .. } => self.envelope.raw || step.is_some(),
-                K::Attempt { .. } => self.envelope.raw || is(|kind| matches!(kind, Kind::Call(_))),
+                K::Attempt { .. } | K::Throttled { .. } => {
+                    self.envelope.raw || is(|kind| matches!(kind, Kind::Call(_)))
+                }
                 K::Answered { .. } | K::Intent | K::InDoubt | K::Probed { .. } => {
                     is(|kind| matches!(kind, Kind::Call(_)))
                 }

@@ -32,6 +32,14 @@ impl Exchange {
                     self.probe(at, draft)
                 }
                 Standing::Absent => self.after_absent(draft),
+                Standing::Throttled { limit, until, after } => {
+                    if draft.now < *until {
+                        let why = format!("limit {limit}");
+                        return Action::Wait { until: *until, why };
+                    }
+                    self.standing = (**after).clone();
+                    None
+                }
                 Standing::Undecidable => {
                     let message = "the probe cannot tell whether the call took effect";
                     self.park_in_doubt(message, draft);

@@ -17,10 +17,11 @@ pub enum Event {
     Answer(Value),
     /// Of a call.
     Fault(Fault),
-    /// The time of a wait has come: of one that the machine wanted, or of the host's own before a
-    /// call that it could not make yet (a limit). Order matters: the host says this only while the
-    /// journal has the exchange as waiting, and takes that back in the commit before it calls a
-    /// mutation. So nothing was under way, and a restored exchange is not in doubt.
+    /// Of a call: its budget is spent until then, and nothing was called.
+    Throttled { limit: String, until: Timestamp },
+    /// The time of a wait has come. Order matters: the host says this only while the journal has the
+    /// exchange as waiting, and takes that back in the commit before it calls a mutation. So nothing
+    /// was under way, and a restored exchange is not in doubt.
     Fired,
     /// A person answered a task. An answer that was not offered changes nothing.
     Decided(Decision),

@@ -63,6 +63,11 @@ pub enum OutcomeKind {
         attempt: u32,
         fault: Fault,
     },
+    /// A limit held a call back; nothing was called.
+    Throttled {
+        limit: String,
+        until: Timestamp,
+    },
     /// It stopped while a call may have been under way: the call is repeated under its key, or its
     /// probe is asked after the settling time.
     InDoubt,

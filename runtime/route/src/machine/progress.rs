@@ -69,6 +69,12 @@ pub(super) enum Standing {
     Attempted {
         at: Timestamp,
     },
+    /// A limit holds the call back; then it stands as before.
+    Throttled {
+        limit: String,
+        until: Timestamp,
+        after: Box<Standing>,
+    },
     /// The probe is to be asked: it settles from `at` on.
     Doubtful {
         at: Timestamp,

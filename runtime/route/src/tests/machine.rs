@@ -331,6 +331,20 @@ fn a_call_that_a_limit_holds_back_is_not_in_doubt() {
 }
 
 #[test]
+fn a_limit_that_holds_a_call_back_is_seen_and_waited_for() {
+    for operation in ["create-order", "book-carrier", "send-letter"] {
+        let mut run = Run::start(&plan(&call("done", operation, "")));
+        let Action::Call(first) = run.action.clone() else { panic!() };
+        let until = at(60);
+        run.on(Event::Throttled { limit: "tax".to_owned(), until });
+        assert_eq!(run.action, Action::Wait { until, why: "limit tax".to_owned() });
+        run.now = 60;
+        run.throttled();
+        assert_eq!(run.action, Action::Call(first), "{operation}");
+    }
+}
+
+#[test]
 fn an_unexpected_event_changes_nothing() {
     let mut run = Run::start(&plan(STEPS));
     let action = run.action.clone();

@@ -223,6 +223,18 @@ impl<'a> Play<'a> {
                 ));
             }
         }
+        // What belongs to no order alone, such as the payments out of one payout: once for each name.
+        let mut shared: BTreeMap<String, u64> = BTreeMap::new();
+        let of_none = |reference: &str| {
+            !self.example.fates.iter().any(|fate| belongs(reference, &fate.order))
+        };
+        for effect in effects.iter().filter(|effect| of_none(&effect.reference)) {
+            *shared
+                .entry(format!("{} {} {}", effect.product, effect.effect, effect.reference))
+                .or_default() += effect.count;
+        }
+        let repeated = shared.iter().filter(|(_, count)| **count > 1);
+        missing.extend(repeated.map(|(name, count)| format!("{name} happened {count} times")));
         Ok(missing)
     }
 

@@ -77,6 +77,7 @@ fn note(step: &str, kind: &str, body: &Value) -> Option<String> {
             body["fault"]["code"].as_str().unwrap_or_default(),
             body["fault"]["message"].as_str().unwrap_or_default()
         ),
+        "throttled" => format!("{step}: held back by the limit `{}`", text("limit")),
         "probed" => format!("{step}: its probe said {}", text("answer")),
         "parked" => format!("{step}: waited for a {}", text("role")),
         "decided" => format!("{step}: {} decided `{}`", text("by"), text("answer")),

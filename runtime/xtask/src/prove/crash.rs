@@ -74,10 +74,19 @@ pub fn run() -> Result<()> {
         "{:6.1}s  all {ORDERS} orders are accepted; no more kills",
         began.elapsed().as_secs_f64()
     );
-    settle(&mut set_up, &orders, Goal::Captured)?;
+    let fulfilled = |effects: &[Effect]| {
+        orders.iter().filter(|order| of(effects, &order.id) != order.effects()).count()
+    };
+    settle(&mut set_up, fulfilled)?;
     set_up.control("/sandbox/payout", &json!({}))?;
     println!("{:6.1}s  the payment service pays out", began.elapsed().as_secs_f64());
-    settle(&mut set_up, &orders, Goal::Paid)?;
+    let cards = orders.iter().filter(|order| order.kind == Kind::Card).count();
+    let unpaid = |effects: &[Effect]| {
+        let paid = effects.iter().filter(|effect| effect.effect == "invoice.pay").count();
+        cards.saturating_sub(paid)
+    };
+    settle(&mut set_up, unpaid)?;
+    until_quiet(&mut set_up)?;
     let wrong = findings(&set_up, &orders)?;
     let effects: u64 = set_up.effects()?.iter().map(|effect| effect.count).sum();
     set_up.stop()?;
@@ -118,18 +127,13 @@ struct Order {
     kind: Kind,
 }
 
-/// How far orders are awaited.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Goal {
-    Captured,
-    Paid,
-}
-
-const FULFILLED: [&str; 13] = [
+const FULFILLED: [&str; 14] = [
     "avatax transaction.commit",
     "avatax transaction.create",
+    "inventree allocation.create",
     "inventree order.create",
     "inventree order.issue",
+    "inventree shipment.create",
     "karrio shipment.create",
     "karrio shipment.purchase",
     "tryton invoice.create",
@@ -138,7 +142,15 @@ const FULFILLED: [&str; 13] = [
     "tryton sale.create",
     "tryton sale.process",
     "tryton shipment.done",
-    "tryton sale.quote",
+];
+/// Promised stock and a payment, both let go.
+const RELEASED: [&str; 6] = [
+    "inventree allocation.create",
+    "inventree order.cancel",
+    "inventree order.create",
+    "inventree shipment.create",
+    "stripe payment.cancel",
+    "stripe payment.create",
 ];
 const CARD: [&str; 3] =
     ["stripe payment.authorise", "stripe payment.capture", "stripe payment.create"];
@@ -194,17 +206,13 @@ impl Order {
     }
 
     /// Every effect that it must have, each once.
-    fn effects(&self, goal: Goal) -> BTreeMap<String, u64> {
-        let mut names: Vec<&str> = match self.kind {
+    fn effects(&self) -> BTreeMap<String, u64> {
+        let names: Vec<&str> = match self.kind {
             Kind::Card => FULFILLED.into_iter().chain(CARD).collect(),
             Kind::Account => FULFILLED.to_vec(),
-            // Stripe keeps the intent of a declined card; the route cancels it.
-            Kind::Declined => vec!["stripe payment.create", "stripe payment.cancel"],
+            Kind::Declined => RELEASED.to_vec(),
             Kind::NoCredit => Vec::new(),
         };
-        if self.kind == Kind::Card && goal == Goal::Paid {
-            names.push("tryton invoice.pay");
-        }
         names.into_iter().map(|name| (name.to_owned(), 1)).collect()
     }
 }
@@ -256,6 +264,23 @@ fn settle(set_up: &mut SetUp, orders: &[Order], goal: Goal) -> Result<()> {
     }
 }
 
+/// Waits until no exchange is under way.
+fn until_quiet(set_up: &mut SetUp) -> Result<()> {
+    let since = Instant::now();
+    while since.elapsed() < STALLED {
+        let open = |state: &str| {
+            let found = set_up.admin(&format!("/v1/exchanges?state={state}"))?;
+            Ok::<usize, anyhow::Error>(found["exchanges"].as_array().map_or(0, Vec::len))
+        };
+        if open("ready")? + open("waiting")? == 0 {
+            break;
+        }
+        set_up.alive()?;
+        interrupt::sleep(LOOK)?;
+    }
+    Ok(())
+}
+
 fn of(effects: &[Effect], order: &str) -> BTreeMap<String, u64> {
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     for effect in effects.iter().filter(|effect| effect.reference.starts_with(order)) {
@@ -279,7 +304,7 @@ fn findings(set_up: &SetUp, orders: &[Order]) -> Result<Vec<String>> {
         wrong.push(format!("{product} {effect} happened {count} times for {reference}"));
     }
     for order in orders {
-        let (found, expected) = (of(&effects, &order.id), order.effects(Goal::Paid));
+        let (found, expected) = (of(&effects, &order.id), order.effects());
         if found != expected {
             wrong.push(format!(
                 "{}: effects {}, expected {}",
@@ -290,19 +315,24 @@ fn findings(set_up: &SetUp, orders: &[Order]) -> Result<Vec<String>> {
         }
         let timeline = set_up.admin(&format!("/v1/timeline/order/{}", order.id))?;
         let exchanges = timeline["exchanges"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let ends: Vec<&str> = exchanges
-            .iter()
-            .filter(|exchange| {
-                exchange["route"] == "order-processing" && exchange["keys"]["order"] == order.id
+        let ends = |route: &str| -> Vec<String> {
+            let own = exchanges.iter().filter(|exchange| {
+                exchange["route"] == route && exchange["keys"]["order"] == order.id
+            });
+            own.map(|exchange| {
+                let open = exchange["message"]["application"]["open"]["amount"].as_str();
+                let rest = open.filter(|open| *open != "0");
+                let end = exchange["end"].as_str().unwrap_or("no end");
+                rest.map_or(end.to_owned(), |rest| format!("{end} with {rest} still open"))
             })
-            .map(|exchange| exchange["end"].as_str().unwrap_or("no end"))
-            .collect();
-        if ends != [order.end()] {
-            wrong.push(format!(
-                "{}: order-processing ended {ends:?}, expected {}",
-                order.id,
-                order.end()
-            ));
+            .collect()
+        };
+        let cash: &[&str] = if order.kind == Kind::Card { &["done"] } else { &[] };
+        for (route, expected) in [("order-processing", &[order.end()][..]), ("order-cash", cash)] {
+            if ends(route) != expected {
+                let found = ends(route);
+                wrong.push(format!("{}: {route} ended {found:?}, expected {expected:?}", order.id));
+            }
         }
     }
     for (what, list) in [("exception", "exceptions"), ("task", "tasks")] {

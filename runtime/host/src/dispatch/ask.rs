@@ -26,16 +26,10 @@ impl Dispatch {
             version.source_operation().ok_or("the route has no such source")?;
         let connector = version.connectors.get(alias).ok_or("the connector is not loaded")?;
         let route = &version.plan.name;
-        let limit = self.options.connector_limits.get(alias).and_then(|name| self.limits.get(name));
-        let permit = match limit {
-            Some(budget) => Some(
-                budget
-                    .enter(route, timeout)
-                    .await
-                    .map_err(|_| format!("the limit `{}` is spent", budget.name))?,
-            ),
-            None => None,
-        };
+        let permit = self
+            .enter_limit(alias, route, timeout)
+            .await
+            .map_err(|spent| format!("the limit `{}` is spent", spent.limit))?;
         let now = clock::now();
         let context = CallContext {
             exchange: name.to_owned(),

@@ -9,7 +9,7 @@ use route::{CallAction, Fault, FindAction, Linked, OWN_SYSTEM, Retry};
 
 use super::{Begun, Dispatch};
 use crate::clock;
-use crate::limits::TENANT;
+use crate::limits::{Permit, TENANT};
 
 pub(super) enum CallEnd {
     Answer(Value),
@@ -21,20 +21,34 @@ pub(super) enum CallEnd {
     },
 }
 
+/// The budget of a connector is spent for longer than the caller's patience.
+pub(super) struct Spent {
+    pub limit: String,
+    pub after: Duration,
+}
+
 impl Dispatch {
+    /// A place in the connector's budget; none where it has no limit.
+    pub(super) async fn enter_limit(
+        &self,
+        alias: &str,
+        route: &str,
+        patience: Duration,
+    ) -> Result<Option<Permit>, Spent> {
+        let limit = self.options.connector_limits.get(alias);
+        let Some(budget) = limit.and_then(|limit| self.limits.get(limit)) else { return Ok(None) };
+        match budget.enter(route, patience).await {
+            Ok(permit) => Ok(Some(permit)),
+            Err(refused) => Err(Spent { limit: budget.name.clone(), after: refused.after }),
+        }
+    }
+
     pub(super) async fn call(&self, begun: &Begun, call: &CallAction) -> CallEnd {
         let route = &begun.version.plan.name;
-        let permit = match self.options.connector_limits.get(&call.connector) {
-            Some(limit) => match self.limits.get(limit) {
-                Some(budget) => match budget.enter(route, self.options.limit_patience).await {
-                    Ok(permit) => Some(permit),
-                    Err(refused) => {
-                        return CallEnd::Throttled { limit: limit.clone(), after: refused.after };
-                    }
-                },
-                None => None,
-            },
-            None => None,
+        let patience = self.options.limit_patience;
+        let permit = match self.enter_limit(&call.connector, route, patience).await {
+            Ok(permit) => permit,
+            Err(Spent { limit, after }) => return CallEnd::Throttled { limit, after },
         };
         let Some(connector) = begun.version.connectors.get(&call.connector) else {
             return CallEnd::Fault(Fault {

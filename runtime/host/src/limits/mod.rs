@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use budget::Budget;
+pub use budget::{Budget, Permit};
 pub use door::{TENANT, UpstreamDoor};
 pub use rate::Rate;
 

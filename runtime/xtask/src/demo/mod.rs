@@ -31,9 +31,9 @@ const SANDBOX: [&str; 10] = [
     "--pack-ms",
     "700",
     "--ship-ms",
-    "2500",
+    "1500",
     "--transit-ms",
-    "700",
+    "1500",
     "--payout-ms",
     "86400000",
 ];

@@ -17,7 +17,8 @@ pub fn print(set_up: &SetUp, example: &Example, play: &Play<'_>) -> Result<()> {
         println!("\n=== {}  {}", fate.order, fate.title);
         let Some(timeline) = play.timelines.get(fate.order.as_str()) else { continue };
         let mut exchanges: Vec<&Value> = own(timeline, &fate.order).collect();
-        exchanges.sort_by_key(|exchange| exchange["received_at"].as_str());
+        // Ids are given in the order of time.
+        exchanges.sort_by_key(|exchange| exchange["exchange"].as_str());
         if exchanges.is_empty() {
             println!("    nothing was accepted: the runtime refused it at the door");
         }
@@ -61,7 +62,10 @@ fn exchange_lines(exchange: &Value, start: f64, play: &Play<'_>) {
     for why in play.waits.get(text("exchange")).into_iter().flatten() {
         notes.push(format!("waited in the journal: {why}"));
     }
-    wrapped(&answers);
+    // One answer says no more than the end does, and a milestone speaks for itself.
+    if answers.len() > 1 && exchange["message"]["kind"].is_null() {
+        wrapped(&answers);
+    }
     for note in notes {
         println!("            ! {note}");
     }
@@ -79,7 +83,7 @@ fn note(step: &str, kind: &str, body: &Value) -> Option<String> {
         ),
         "throttled" => format!("{step}: held back by the limit `{}`", text("limit")),
         "probed" => format!("{step}: its probe said {}", text("answer")),
-        "parked" => format!("{step}: waited for a {}", text("role")),
+        "parked" => format!("{step}: waited for {}", text("role")),
         "decided" => format!("{step}: {} decided `{}`", text("by"), text("answer")),
         "excepted" => format!("{step}: EXCEPTION {}: {}", text("class"), text("message")),
         "retried" => format!("{step}: {} ran it again", text("by")),
@@ -119,13 +123,21 @@ fn subject(exchange: &Value) -> String {
 
 /// The word in an answer that says how it went, if it has one.
 fn word(value: &Value) -> Option<String> {
-    let case = |value: &Value| match value {
+    let named = ["decision", "outcome", "status"].iter().find_map(|name| case(&value[*name]));
+    named.or_else(|| case(value))
+}
+
+/// The case of a variant; what the outside calls it where we have no word.
+fn case(value: &Value) -> Option<String> {
+    match value {
         Value::String(case) => Some(case.clone()),
-        Value::Object(members) if members.len() == 1 => members.keys().next().cloned(),
+        Value::Object(members) if members.len() == 1 => {
+            let (case, payload) = members.iter().next()?;
+            let theirs = payload.as_str().filter(|_| case == "other");
+            Some(theirs.unwrap_or(case).to_owned())
+        }
         _ => None,
-    };
-    case(value)
-        .or_else(|| ["decision", "outcome", "status"].iter().find_map(|name| case(&value[*name])))
+    }
 }
 
 fn wrapped(answers: &[String]) {

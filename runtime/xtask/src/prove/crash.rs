@@ -242,13 +242,12 @@ fn under_way(set_up: &SetUp) -> u64 {
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Waits until every order has its effects, or until nothing happens any more.
-fn settle(set_up: &mut SetUp, orders: &[Order], goal: Goal) -> Result<()> {
+/// Waits until nothing is open by the effects, or until nothing happens any more.
+fn settle(set_up: &mut SetUp, open: impl Fn(&[Effect]) -> usize) -> Result<()> {
     let mut last = (0, Instant::now());
     loop {
         let effects = set_up.effects()?;
-        let open =
-            orders.iter().filter(|order| of(&effects, &order.id) != order.effects(goal)).count();
+        let open = open(&effects);
         if open == 0 {
             return Ok(());
         }

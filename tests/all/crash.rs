@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::built::guest;
 use crate::support::depot::{Depot, Moment};
 use crate::support::setup::Setup;
 use crate::support::system::{Asked, Gate, Say};
@@ -294,6 +295,74 @@ with = "message"
     let after = runtime.exchange(&old);
     assert_eq!(after["version"], before["version"]);
     assert_ne!(after["version"], runtime.exchange(&fresh)["version"]);
+}
+
+#[test]
+fn an_exchange_finishes_on_the_component_that_it_began_with() {
+    let depot = Depot::start();
+    let setup = Setup::new()
+        .tables("[connectors.depot]\ncomponent = \"depot.wasm\"")
+        .upstream("depot", &depot.system, "")
+        .route("reviewed", REVIEWED);
+    let component = setup.path().join("depot.wasm");
+    std::fs::copy(guest("depot"), &component).unwrap();
+    let mut runtime = setup.start();
+    let old = runtime.parcel("/parcels", "old");
+    runtime.in_state(&old, "parked");
+    runtime.kill();
+    // Another product behind the same alias, which knows nothing of parcels; and no route at all.
+    std::fs::copy(guest("echo"), &component).unwrap();
+    std::fs::remove_file(runtime.setup.path().join("routes/reviewed.toml")).unwrap();
+    runtime.start_again();
+    assert_eq!(runtime.get("/v1/connectors")["connectors"][0]["name"], "echo");
+    assert_eq!(runtime.get("/v1/routes")["routes"], json!([]));
+    runtime.answer_task(&old, "keep");
+    assert_eq!(runtime.end_of(&old), "done");
+    assert_eq!(depot.effects("/parcels", "old"), 1);
+}
+
+#[test]
+fn a_kill_between_the_elements_of_a_list_repeats_only_the_one_under_way() {
+    let gate = Gate::default();
+    let (held, posts) = (gate.clone(), AtomicUsize::new(0));
+    let depot = Depot::with(move |asked, moment| {
+        if moment == Moment::After
+            && asked.method == "POST"
+            && posts.fetch_add(1, Ordering::Relaxed) == 2
+        {
+            held.pass();
+        }
+        None
+    });
+    let route = r#"
+[route]
+name = "several"
+owner = "yard"
+[from.http]
+path = "/several"
+accept = "any"
+[[step]]
+name = "stored"
+each = "message.ids"
+call = "depot.store"
+with = { id = "string(each)", company = "'acme'", references = [], weight = "decimal('1')" }
+"#;
+    let mut runtime = Setup::with_depot(&depot.system).route("several", route).start();
+    let ids = ["E-0", "E-1", "E-2", "E-3"];
+    let id = runtime.post("/several", &json!({ "ids": ids }).to_string()).exchange();
+    wait_until("third request", || depot.system.asked().len() == 3);
+    runtime.crash();
+    assert_eq!(runtime.end_of(&id), "done");
+    gate.open();
+    let keys: Vec<String> = depot
+        .system
+        .asked()
+        .iter()
+        .map(|asked| asked.header("idempotency-key").unwrap().to_owned())
+        .collect();
+    let expected = [0, 1, 2, 2, 3].map(|element| format!("{id}/stored[{element}]/0"));
+    assert_eq!(keys, expected);
+    assert!(ids.iter().all(|id| depot.effects("/parcels", id) == 1));
 }
 
 #[test]

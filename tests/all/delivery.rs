@@ -55,6 +55,23 @@ fn a_message_of_an_unknown_domain_is_carried_to_its_end() {
 }
 
 #[test]
+fn the_callers_trace_goes_on_to_the_system() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let depot = Depot::start();
+    let runtime = Setup::with_depot(&depot.system).route("storing", STORE).start();
+    let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
+    for (traceparent, goes_on) in [(parent.as_str(), true), ("00-nonsense", false)] {
+        let headers = [("traceparent", traceparent)];
+        let id = runtime.send("POST", "/parcels", &headers, &parcel("P-1")).exchange();
+        assert_eq!(runtime.end_of(&id), "done");
+        let asked = depot.system.asked();
+        let sent = asked.last().unwrap().header("traceparent").unwrap().to_owned();
+        assert_eq!(sent.contains(TRACE), goes_on, "{sent}");
+        assert_ne!(sent, traceparent, "our span, not the caller's");
+    }
+}
+
+#[test]
 fn a_business_no_is_an_end_with_a_name() {
     let depot = Depot::with(|_, moment| (moment == Moment::Before).then(|| say(409, "full")));
     let runtime = Setup::with_depot(&depot.system).route("storing", STORE).start();

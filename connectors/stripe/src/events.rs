@@ -13,7 +13,7 @@ use crate::exports::crossdock::payment::{
     dispute_feed, payment_feed, payment_webhook, settlement_feed, settlement_webhook,
 };
 use crate::map::{self, SYSTEM};
-use crate::objects::{Charge, Dispute, Event, List, PaymentIntent, Payout};
+use crate::objects::{Charge, Dispute, Event, Expandable, List, PaymentIntent, Payout};
 use crate::settlement;
 use crate::{Config, Connector};
 
@@ -93,7 +93,7 @@ impl dispute_feed::Guest for Connector {
         let mut items = Vec::new();
         for event in &page.events {
             let dispute: Dispute = object(event)?;
-            let intent = intent_of(dispute.payment_intent.as_deref())?;
+            let intent = intent_of(dispute.payment_intent.as_ref())?;
             let value = map::dispute(&dispute, &config.company, intent.as_ref());
             items.push(dispute_feed::ChangedDispute { id: event.id.clone(), value });
         }
@@ -150,11 +150,11 @@ fn payment_event(event: &Event, config: &Config) -> Result<Option<PaymentEvent>,
         ["payment_intent", ..] => Some(object::<PaymentIntent>(event)?),
         ["charge", "dispute", ..] => {
             let document: Dispute = object(event)?;
-            let intent = intent_of(document.payment_intent.as_deref())?;
+            let intent = intent_of(document.payment_intent.as_ref())?;
             dispute = Some(map::dispute(&document, &config.company, intent.as_ref()));
             intent
         }
-        _ => intent_of(object::<Charge>(event)?.payment_intent.as_deref())?,
+        _ => intent_of(object::<Charge>(event)?.payment_intent.as_ref())?,
     };
     let failure = intent
         .as_ref()
@@ -177,8 +177,8 @@ fn payment_event(event: &Event, config: &Config) -> Result<Option<PaymentEvent>,
     }))
 }
 
-fn intent_of(id: Option<&str>) -> Result<Option<PaymentIntent>, Fault> {
-    id.map(client::payment_intent).transpose()
+fn intent_of(intent: Option<&Expandable<PaymentIntent>>) -> Result<Option<PaymentIntent>, Fault> {
+    intent.map(|intent| client::payment_intent(intent.id())).transpose()
 }
 
 struct Page {

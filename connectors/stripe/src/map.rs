@@ -9,7 +9,7 @@ use crossdock_sdk::canonical::{payment_method, reference};
 use crossdock_sdk::{Reference, time};
 
 use crate::currency::from_stripe;
-use crate::objects::{self, PaymentIntent};
+use crate::objects::{self, Expandable, PaymentIntent};
 
 pub const SYSTEM: &str = "stripe";
 
@@ -139,7 +139,9 @@ fn status(intent: &PaymentIntent, refunded: i64) -> PaymentStatus {
 pub fn refund(refund: &objects::Refund, company: &str, payment: &Payment) -> Refund {
     let id = refund.metadata.get(REFUND_ID).cloned().unwrap_or_else(|| refund.id.clone());
     let mut references = references("refund", &refund.id, payment.order.as_deref());
-    references.extend(refund.payment_intent.as_deref().map(|id| reference(SYSTEM, "payment", id)));
+    references.extend(
+        refund.payment_intent.as_ref().map(|intent| reference(SYSTEM, "payment", intent.id())),
+    );
     Refund {
         id,
         company: company.to_owned(),
@@ -160,7 +162,8 @@ pub fn dispute(
     intent: Option<&PaymentIntent>,
 ) -> Dispute {
     let of_intent = |name: &str| intent.and_then(|intent| intent.metadata.get(name)).cloned();
-    let payment = of_intent(PAYMENT_ID).or_else(|| dispute.payment_intent.clone());
+    let intent_id = dispute.payment_intent.as_ref().map(Expandable::id);
+    let payment = of_intent(PAYMENT_ID).or_else(|| intent_id.map(str::to_owned));
     let order = of_intent(ORDER_ID);
     // With one capture it is clear which invoice the money was for.
     let invoice =
@@ -169,7 +172,7 @@ pub fn dispute(
             _ => None,
         };
     let mut references = references("dispute", &dispute.id, order.as_deref());
-    references.extend(dispute.payment_intent.as_deref().map(|id| reference(SYSTEM, "payment", id)));
+    references.extend(intent_id.map(|id| reference(SYSTEM, "payment", id)));
     Dispute {
         id: dispute.id.clone(),
         company: company.to_owned(),

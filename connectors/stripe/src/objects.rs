@@ -41,10 +41,11 @@ impl PaymentIntent {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Charge {
+    pub id: String,
     #[serde(default)]
     pub amount_refunded: i64,
     #[serde(default)]
-    pub payment_intent: Option<String>,
+    pub payment_intent: Option<Expandable<PaymentIntent>>,
     #[serde(default)]
     pub payment_method_details: Option<PaymentMethodDetails>,
 }
@@ -95,7 +96,7 @@ pub struct Refund {
     #[serde(default)]
     pub status: Option<String>,
     #[serde(default)]
-    pub payment_intent: Option<String>,
+    pub payment_intent: Option<Expandable<PaymentIntent>>,
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
@@ -119,11 +120,23 @@ pub struct BalanceTransaction {
     #[serde(rename = "type")]
     pub kind: String,
     pub created: i64,
-    /// The charge, refund, dispute or payout behind it.
+    /// What is behind it.
     #[serde(default)]
-    pub source: Option<String>,
+    pub source: Option<Expandable<Source>>,
     #[serde(default)]
     pub exchange_rate: Option<Value>,
+}
+
+/// One of Stripe's objects, by its `object`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "object", rename_all = "snake_case")]
+pub enum Source {
+    Charge(Charge),
+    Refund(Refund),
+    Dispute(Dispute),
+    /// A payout, a transfer, a fee.
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -135,7 +148,7 @@ pub struct Dispute {
     pub reason: String,
     pub status: String,
     #[serde(default)]
-    pub payment_intent: Option<String>,
+    pub payment_intent: Option<Expandable<PaymentIntent>>,
     #[serde(default)]
     pub evidence_details: Option<EvidenceDetails>,
 }
@@ -190,7 +203,7 @@ pub struct ApiError {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Expandable<T> {
-    Id(#[expect(dead_code, reason = "it only says that there is no object")] String),
+    Id(String),
     Object(Box<T>),
 }
 
@@ -199,6 +212,15 @@ impl<T> Expandable<T> {
         match self {
             Expandable::Id(_) => None,
             Expandable::Object(object) => Some(object),
+        }
+    }
+}
+
+impl Expandable<PaymentIntent> {
+    pub fn id(&self) -> &str {
+        match self {
+            Expandable::Id(id) => id,
+            Expandable::Object(intent) => &intent.id,
         }
     }
 }

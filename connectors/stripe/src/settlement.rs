@@ -14,20 +14,23 @@ use crossdock_sdk::{Fault, Money, Reference, decimal, time};
 use crate::client::{self, get, list_all};
 use crate::currency::from_stripe;
 use crate::map::{self, CREDIT_NOTE_ID, ORDER_ID, PAYMENT_ID, SYSTEM};
-use crate::objects::{BalanceTransaction, Dispute, PaymentIntent, Payout, Refund};
+use crate::objects::{
+    BalanceTransaction, Charge, Dispute, Expandable, PaymentIntent, Payout, Refund, Source,
+};
 
-/// Fetches what the payout is made of.
+/// Fetches what the payout is made of: the sources and their payments come along with the list, so
+/// that there is a request for a page of it and none for a movement.
 pub fn of_payout(payout: &Payout, company: &str) -> Result<Settlement, Fault> {
-    let query = [("payout", payout.id.as_str())];
+    let query = [("payout", payout.id.as_str()), ("expand[]", "data.source.payment_intent")];
     let movements: Vec<BalanceTransaction> =
         list_all("/v1/balance_transactions", &query, |movement: &BalanceTransaction| &movement.id)?;
-    let mut sources = Sources::default();
+    let mut sources = Sources::of_payout(&movements);
     let mut lines = Vec::new();
     let mut rate = None;
     for movement in movements.iter().filter(|movement| movement.kind != "payout") {
         let source = sources.of(movement)?;
         rate = rate.or_else(|| exchange_rate(movement, &source));
-        lines.push(line(movement, &source));
+        lines.push(line(movement, source));
     }
     let movements = || movements.iter().filter(|movement| movement.kind != "payout");
     let money = |minor| from_stripe(minor, &payout.currency);
@@ -60,7 +63,7 @@ pub fn of_payout(payout: &Payout, company: &str) -> Result<Settlement, Fault> {
 
 /// The charge, refund or dispute behind a movement, as far as a settlement tells of it.
 #[derive(Clone, Debug, Default)]
-struct Source {
+struct Behind {
     payment: Option<String>,
     order: Option<String>,
     invoice: Option<String>,
@@ -68,53 +71,128 @@ struct Source {
     references: Vec<Reference>,
     /// In the customer's currency.
     amount: Option<Money>,
+    disputed: bool,
 }
 
-/// Payments are asked for once, however many movements they have in one payout.
-#[derive(Default)]
-struct Sources {
+/// What was not expanded is asked for once, however many movements it has in one payout.
+struct Sources<'a> {
+    movements: &'a [BalanceTransaction],
     intents: BTreeMap<String, PaymentIntent>,
+    /// By charge: its refunds, and the movements of every payout.
+    refunds: BTreeMap<String, Vec<Refund>>,
+    of_charges: BTreeMap<String, Vec<BalanceTransaction>>,
 }
 
-impl Sources {
-    fn of(&mut self, movement: &BalanceTransaction) -> Result<Source, Fault> {
-        let Some(id) = movement.source.as_deref() else { return Ok(Source::default()) };
-        match movement.kind.as_str() {
-            "charge" | "payment" => {
-                let charge = client::charge(id)?;
-                let (mut source, intent) = self.of_intent(charge.payment_intent.as_deref())?;
-                source.references.push(reference(SYSTEM, "charge", id));
-                if let Some(intent) = intent {
-                    source.invoice = invoice(movement, &intent)?;
-                    source.amount = (intent.currency != movement.currency)
-                        .then(|| presentment(movement, &intent.currency))
-                        .flatten();
-                }
-                Ok(source)
-            }
-            "refund" | "payment_refund" => {
-                let Some(refund) = refund_behind(movement, id)? else {
-                    return Ok(Source::default());
-                };
-                let (mut source, _) = self.of_intent(refund.payment_intent.as_deref())?;
-                source.references.push(reference(SYSTEM, "refund", &refund.id));
-                source.credit_note = refund.metadata.get(CREDIT_NOTE_ID).cloned();
-                source.amount = (refund.currency != movement.currency)
-                    .then(|| from_stripe(-refund.amount, &refund.currency));
-                Ok(source)
-            }
-            "adjustment" if is_dispute(id) => {
-                let dispute: Dispute = get(&format!("/v1/disputes/{}", segment(id)), &[])?;
-                let (mut source, _) = self.of_intent(dispute.payment_intent.as_deref())?;
-                source.references.push(reference(SYSTEM, "dispute", id));
-                Ok(source)
-            }
-            _ => Ok(Source::default()),
+impl<'a> Sources<'a> {
+    fn of_payout(movements: &'a [BalanceTransaction]) -> Self {
+        Sources {
+            movements,
+            intents: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            of_charges: BTreeMap::new(),
         }
     }
 
-    fn of_intent(&mut self, id: Option<&str>) -> Result<(Source, Option<PaymentIntent>), Fault> {
-        let Some(id) = id else { return Ok((Source::default(), None)) };
+    fn of(&mut self, movement: &BalanceTransaction) -> Result<Behind, Fault> {
+        let Some(source) = &movement.source else { return Ok(Behind::default()) };
+        match movement.kind.as_str() {
+            "charge" | "payment" => match source {
+                Expandable::Id(id) => self.of_charge(movement, &client::charge(id)?),
+                Expandable::Object(source) => match &**source {
+                    Source::Charge(charge) => self.of_charge(movement, charge),
+                    _ => Ok(Behind::default()),
+                },
+            },
+            "refund" | "payment_refund" => match source {
+                Expandable::Id(id) if is_charge(id) => self.of_refund_of(movement, id),
+                Expandable::Id(id) => {
+                    self.of_refund(movement, &get(&format!("/v1/refunds/{}", segment(id)), &[])?)
+                }
+                Expandable::Object(source) => match &**source {
+                    Source::Refund(refund) => self.of_refund(movement, refund),
+                    Source::Charge(charge) => {
+                        self.remember(charge.payment_intent.as_ref());
+                        self.of_refund_of(movement, &charge.id)
+                    }
+                    _ => Ok(Behind::default()),
+                },
+            },
+            "adjustment" => match source {
+                Expandable::Id(id) if is_dispute(id) => {
+                    self.of_dispute(&get(&format!("/v1/disputes/{}", segment(id)), &[])?)
+                }
+                Expandable::Object(source) => match &**source {
+                    Source::Dispute(dispute) => self.of_dispute(dispute),
+                    _ => Ok(Behind::default()),
+                },
+                Expandable::Id(_) => Ok(Behind::default()),
+            },
+            _ => Ok(Behind::default()),
+        }
+    }
+
+    fn of_charge(
+        &mut self,
+        movement: &BalanceTransaction,
+        charge: &Charge,
+    ) -> Result<Behind, Fault> {
+        let (mut behind, intent) = self.of_intent(charge.payment_intent.as_ref())?;
+        behind.references.push(reference(SYSTEM, "charge", &charge.id));
+        if let Some(intent) = intent {
+            behind.invoice = self.invoice(movement, &charge.id, &intent)?;
+            behind.amount = (intent.currency != movement.currency)
+                .then(|| presentment(movement, &intent.currency))
+                .flatten();
+        }
+        Ok(behind)
+    }
+
+    fn of_refund(
+        &mut self,
+        movement: &BalanceTransaction,
+        refund: &Refund,
+    ) -> Result<Behind, Fault> {
+        let (mut behind, _) = self.of_intent(refund.payment_intent.as_ref())?;
+        behind.references.push(reference(SYSTEM, "refund", &refund.id));
+        behind.credit_note = refund.metadata.get(CREDIT_NOTE_ID).cloned();
+        behind.amount = (refund.currency != movement.currency)
+            .then(|| from_stripe(-refund.amount, &refund.currency));
+        Ok(behind)
+    }
+
+    /// Stripe names the refund itself; some accounts' older movements name the charge.
+    fn of_refund_of(
+        &mut self,
+        movement: &BalanceTransaction,
+        charge: &str,
+    ) -> Result<Behind, Fault> {
+        if !self.refunds.contains_key(charge) {
+            let refunds =
+                list_all("/v1/refunds", &[("charge", charge)], |refund: &Refund| &refund.id)?;
+            self.refunds.insert(charge.to_owned(), refunds);
+        }
+        let refunds = self.refunds.get(charge).into_iter().flatten();
+        let ours = |refund: &&Refund| refund.balance_transaction.as_ref() == Some(&movement.id);
+        match refunds.clone().find(ours).cloned() {
+            Some(refund) => self.of_refund(movement, &refund),
+            None => Ok(Behind::default()),
+        }
+    }
+
+    fn of_dispute(&mut self, dispute: &Dispute) -> Result<Behind, Fault> {
+        let (mut behind, _) = self.of_intent(dispute.payment_intent.as_ref())?;
+        behind.references.push(reference(SYSTEM, "dispute", &dispute.id));
+        behind.disputed = true;
+        Ok(behind)
+    }
+
+    fn of_intent(
+        &mut self,
+        intent: Option<&Expandable<PaymentIntent>>,
+    ) -> Result<(Behind, Option<PaymentIntent>), Fault> {
+        let Some(wanted) = intent else { return Ok((Behind::default(), None)) };
+        self.remember(intent);
+        let id = wanted.id();
         let intent = match self.intents.get(id) {
             Some(known) => known.clone(),
             None => {
@@ -123,52 +201,83 @@ impl Sources {
                 intent
             }
         };
-        let source = Source {
+        let behind = Behind {
             payment: intent.metadata.get(PAYMENT_ID).cloned(),
             order: intent.metadata.get(ORDER_ID).cloned(),
             references: vec![reference(SYSTEM, "payment", id)],
-            ..Source::default()
+            ..Behind::default()
         };
-        Ok((source, Some(intent)))
+        Ok((behind, Some(intent)))
+    }
+
+    fn remember(&mut self, intent: Option<&Expandable<PaymentIntent>>) {
+        if let Some(intent) = intent.and_then(Expandable::object) {
+            self.intents.insert(intent.id.clone(), intent.clone());
+        }
+    }
+
+    /// The invoice that a capture was for. Captures of one payment are told apart by their amounts,
+    /// and captures of the same amount by their order.
+    fn invoice(
+        &mut self,
+        movement: &BalanceTransaction,
+        charge: &str,
+        intent: &PaymentIntent,
+    ) -> Result<Option<String>, Fault> {
+        let captures = map::captures(&intent.metadata);
+        if let [only] = captures.as_slice() {
+            return Ok(only.invoice.clone());
+        }
+        let converted = intent.currency != movement.currency;
+        let amount = match presentment(movement, &intent.currency).filter(|_| converted) {
+            Some(money) => crate::currency::to_stripe(&money)?,
+            None => movement.amount,
+        };
+        let same: Vec<_> = captures.into_iter().filter(|capture| capture.minor == amount).collect();
+        if same.len() <= 1 {
+            return Ok(same.into_iter().next().and_then(|capture| capture.invoice));
+        }
+        let place = self.place(movement, charge, same.len())?;
+        Ok(place.and_then(|place| same.get(place)).and_then(|capture| capture.invoice.clone()))
+    }
+
+    /// Which of a charge's movements of one amount this is. Where the payout has not all of them,
+    /// others had some: then they are asked for.
+    fn place(
+        &mut self,
+        movement: &BalanceTransaction,
+        charge: &str,
+        captures: usize,
+    ) -> Result<Option<usize>, Fault> {
+        let alike = |other: &&BalanceTransaction| {
+            other.amount == movement.amount && other.kind == movement.kind
+        };
+        let here = self.movements.iter().filter(|other| is_of_charge(other, charge));
+        let mut alike_here: Vec<_> = here.filter(alike).collect();
+        if alike_here.len() != captures {
+            if !self.of_charges.contains_key(charge) {
+                let all = list_all(
+                    "/v1/balance_transactions",
+                    &[("source", charge)],
+                    |movement: &BalanceTransaction| &movement.id,
+                )?;
+                self.of_charges.insert(charge.to_owned(), all);
+            }
+            alike_here = self.of_charges.get(charge).into_iter().flatten().filter(alike).collect();
+        }
+        alike_here.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        Ok(alike_here.iter().position(|other| other.id == movement.id))
     }
 }
 
-/// Stripe names the refund itself; some accounts' older movements name the charge.
-fn refund_behind(movement: &BalanceTransaction, source: &str) -> Result<Option<Refund>, Fault> {
-    if !source.starts_with("ch_") && !source.starts_with("py_") {
-        return get(&format!("/v1/refunds/{}", segment(source)), &[]).map(Some);
+fn is_of_charge(movement: &BalanceTransaction, charge: &str) -> bool {
+    match &movement.source {
+        Some(Expandable::Id(id)) => id == charge,
+        Some(Expandable::Object(source)) => {
+            matches!(&**source, Source::Charge(source) if source.id == charge)
+        }
+        None => false,
     }
-    let refunds = list_all("/v1/refunds", &[("charge", source)], |refund: &Refund| &refund.id)?;
-    let ours = |refund: &Refund| refund.balance_transaction.as_ref() == Some(&movement.id);
-    Ok(refunds.into_iter().find(ours))
-}
-
-/// The invoice that a capture was for. Captures of one payment are told apart by their amounts, and
-/// captures of the same amount by their order.
-fn invoice(movement: &BalanceTransaction, intent: &PaymentIntent) -> Result<Option<String>, Fault> {
-    let captures = map::captures(&intent.metadata);
-    if let [only] = captures.as_slice() {
-        return Ok(only.invoice.clone());
-    }
-    let converted = intent.currency != movement.currency;
-    let amount = match presentment(movement, &intent.currency).filter(|_| converted) {
-        Some(money) => crate::currency::to_stripe(&money)?,
-        None => movement.amount,
-    };
-    let same: Vec<_> = captures.into_iter().filter(|capture| capture.minor == amount).collect();
-    if same.len() <= 1 {
-        return Ok(same.into_iter().next().and_then(|capture| capture.invoice));
-    }
-    let Some(source) = movement.source.as_deref() else { return Ok(None) };
-    let mut of_charge: Vec<BalanceTransaction> = list_all(
-        "/v1/balance_transactions",
-        &[("source", source)],
-        |movement: &BalanceTransaction| &movement.id,
-    )?;
-    of_charge.retain(|other| other.amount == movement.amount && other.kind == movement.kind);
-    of_charge.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-    let place = of_charge.iter().position(|other| other.id == movement.id);
-    Ok(place.and_then(|place| same.get(place)).and_then(|capture| capture.invoice.clone()))
 }
 
 /// The amount before conversion, from the rate that Stripe gives with the movement.
@@ -180,7 +289,7 @@ fn presentment(movement: &BalanceTransaction, currency: &str) -> Option<Money> {
     Some(decimal::money(decimal::round_total(amount, currency), currency))
 }
 
-fn exchange_rate(movement: &BalanceTransaction, source: &Source) -> Option<ExchangeRate> {
+fn exchange_rate(movement: &BalanceTransaction, source: &Behind) -> Option<ExchangeRate> {
     let rate = decimal::from_json(movement.exchange_rate.as_ref()?)?;
     Some(ExchangeRate {
         base: source.amount.as_ref()?.currency.clone(),
@@ -190,7 +299,7 @@ fn exchange_rate(movement: &BalanceTransaction, source: &Source) -> Option<Excha
     })
 }
 
-fn line(movement: &BalanceTransaction, source: &Source) -> SettlementLine {
+fn line(movement: &BalanceTransaction, source: Behind) -> SettlementLine {
     let money = |minor| from_stripe(minor, &movement.currency);
     SettlementLine {
         id: movement.id.clone(),
@@ -199,24 +308,26 @@ fn line(movement: &BalanceTransaction, source: &Source) -> SettlementLine {
             "refund" | "payment_refund" | "refund_failure" | "payment_failure_refund" => {
                 SettlementLineKind::Refund
             }
-            "adjustment" if movement.source.as_deref().is_some_and(is_dispute) => {
-                SettlementLineKind::Dispute
-            }
+            "adjustment" if source.disputed => SettlementLineKind::Dispute,
             "adjustment" => SettlementLineKind::Adjustment,
             "stripe_fee" | "stripe_fx_fee" | "tax_fee" => SettlementLineKind::Fee,
             other => SettlementLineKind::Other(other.to_owned()),
         },
-        payment: source.payment.clone(),
-        order: source.order.clone(),
-        invoice: source.invoice.clone(),
-        credit_note: source.credit_note.clone(),
-        references: source.references.clone(),
+        payment: source.payment,
+        order: source.order,
+        invoice: source.invoice,
+        credit_note: source.credit_note,
+        references: source.references,
         gross: money(movement.amount),
         fee: money(movement.fee),
         net: money(movement.net),
-        presentment: source.amount.clone(),
+        presentment: source.amount,
         occurred_at: time::timestamp(movement.created),
     }
+}
+
+fn is_charge(id: &str) -> bool {
+    id.starts_with("ch_") || id.starts_with("py_")
 }
 
 fn is_dispute(id: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use crossdock_sdk::canonical::common::PaymentMethod;
 use crossdock_sdk::canonical::orders::PaymentToken;
-use crossdock_sdk::canonical::payments::{PaymentStatus, SettlementLineKind};
+use crossdock_sdk::canonical::payments::{PaymentStatus, Settlement, SettlementLineKind};
 use crossdock_sdk::http::replay;
 use crossdock_sdk::serde_json::{Value, json};
 use crossdock_sdk::{Call, Identity, Money, Retry, WebhookRequest, canonical, config};
@@ -261,7 +261,7 @@ fn a_payout_becomes_a_settlement_with_its_lines() {
         "id": "po_1", "object": "payout", "amount": 42700, "currency": "usd", "status": "paid",
         "created": 1775124000, "arrival_date": 1775174400}}});
     replay::answer(
-        "GET http://stripe/v1/balance_transactions?payout=po_1&limit=100",
+        MOVEMENTS,
         200,
         json!({
         "object": "list", "has_more": false, "data": [
@@ -295,6 +295,153 @@ fn a_payout_becomes_a_settlement_with_its_lines() {
     assert_eq!(line.order.as_deref(), Some("O-17"));
     assert_eq!(line.invoice.as_deref(), Some("INV-1"));
     assert_eq!(settlement.paid_on, "2026-04-03");
+}
+
+/// What Stripe gives with `expand[]=data.source.payment_intent`.
+fn movement(n: usize, kind: &str, amount: i64, source: Value) -> Value {
+    json!({"id": format!("txn_{n:03}"), "object": "balance_transaction", "amount": amount, "fee": 30,
+        "net": amount - 30, "currency": "usd", "type": kind, "created": 1775120000 + n,
+        "source": source})
+}
+
+fn charge(id: &str, intent: Value) -> Value {
+    json!({"id": id, "object": "charge", "amount_refunded": 0, "payment_intent": intent})
+}
+
+fn paid(n: usize, captures: &[(&str, i64)]) -> Value {
+    let mut metadata = json!({"payment_id": format!("O-{n}-pay"), "order_id": format!("O-{n}")});
+    for (place, (invoice, minor)) in captures.iter().enumerate() {
+        let at = format!("2026-04-02T10:00:{place:02}Z");
+        let capture = crate::map::Capture::new(Some(invoice), "", *minor, &at);
+        metadata[capture.name.clone()] = json!(capture.value());
+    }
+    json!({"id": format!("pi_{n}"), "object": "payment_intent", "amount": 10000, "currency": "usd",
+        "status": "succeeded", "created": 1775110000, "metadata": metadata,
+        "latest_charge": format!("ch_{n}")})
+}
+
+fn payout_paid() -> WebhookRequest {
+    webhook(
+        &json!({"id": "evt_1", "type": "payout.paid", "created": 1775124000, "data": {"object": {
+        "id": "po_1", "object": "payout", "amount": 1, "currency": "usd", "status": "paid",
+        "created": 1775124000, "arrival_date": 1775174400}}}),
+    )
+}
+
+fn settled() -> Settlement {
+    Connector::receive_settlements(call(), payout_paid()).unwrap().items.remove(0).value
+}
+
+const MOVEMENTS: &str = "GET http://stripe/v1/balance_transactions?payout=po_1&expand%5B%5D=data.source.payment_intent&limit=100";
+
+#[test]
+fn a_payout_of_many_movements_takes_few_requests() {
+    let all: Vec<Value> = (0..150)
+        .map(|n| match n % 5 {
+            0 => movement(
+                n,
+                "refund",
+                -500,
+                json!({"id": format!("re_{n}"), "object": "refund", "amount": 500, "currency": "usd",
+                    "created": 1775124000, "status": "succeeded", "payment_intent": paid(n, &[]),
+                    "metadata": {"credit_note_id": format!("CN-{n}")}}),
+            ),
+            1 if n % 10 == 1 => movement(
+                n,
+                "adjustment",
+                -900,
+                json!({"id": format!("dp_{n}"), "object": "dispute", "amount": 900, "currency": "usd",
+                    "created": 1775124000, "reason": "fraudulent", "status": "needs_response",
+                    "payment_intent": paid(n, &[])}),
+            ),
+            1 => movement(n, "stripe_fee", -50, Value::Null),
+            _ => {
+                let captures = [("INV-A", 4000), ("INV-B", 6000)];
+                movement(n, "charge", 6000, charge(&format!("ch_{n}"), paid(n, &captures)))
+            }
+        })
+        .chain([movement(150, "payout", -1, json!({"id": "po_1", "object": "payout"}))])
+        .collect();
+    replay::serve(move |seen| {
+        let from = match seen.request.strip_prefix(MOVEMENTS) {
+            Some("") => 0,
+            Some("&starting_after=txn_099") => 100,
+            _ => panic!("{} is one request too many", seen.request),
+        };
+        let to = (from + 100).min(all.len());
+        let page = json!({"object": "list", "data": all[from..to], "has_more": to < all.len()});
+        (200, Vec::new(), page.to_string().into_bytes())
+    });
+    let settlement = settled();
+    assert_eq!(replay::finish().len(), 2);
+    assert_eq!(settlement.lines.len(), 150);
+    for (n, line) in settlement.lines.iter().enumerate() {
+        let (kind, object) = match n % 5 {
+            0 => (SettlementLineKind::Refund, "refund"),
+            1 if n % 10 == 1 => (SettlementLineKind::Dispute, "dispute"),
+            1 => (SettlementLineKind::Fee, ""),
+            _ => (SettlementLineKind::Capture, "charge"),
+        };
+        let found = line.references.iter().any(|known| known.object == object);
+        assert_eq!(found, !object.is_empty(), "{n}");
+        let order = (!object.is_empty()).then(|| format!("O-{n}"));
+        assert_eq!((&line.kind, &line.order), (&kind, &order), "{n}");
+        assert_eq!(line.payment, order.map(|order| format!("{order}-pay")));
+        let invoice = (kind == SettlementLineKind::Capture).then_some("INV-B");
+        assert_eq!(line.invoice.as_deref(), invoice, "{n}");
+        let credit_note = (kind == SettlementLineKind::Refund).then(|| format!("CN-{n}"));
+        assert_eq!(line.credit_note, credit_note);
+    }
+}
+
+#[test]
+fn captures_of_one_amount_are_told_apart_by_their_order() {
+    let intent = paid(1, &[("INV-A", 4000), ("INV-B", 4000), ("INV-C", 2000)]);
+    let captured = |n, amount| movement(n, "charge", amount, charge("ch_1", intent.clone()));
+    let invoices = || -> Vec<Option<String>> {
+        settled().lines.into_iter().map(|line| line.invoice).collect()
+    };
+    let some = |invoice: &str| Some(invoice.to_owned());
+    // All in one payout: nothing more is asked.
+    let data = json!([captured(3, 2000), captured(2, 4000), captured(1, 4000)]);
+    replay::answer(MOVEMENTS, 200, json!({"data": data, "has_more": false}));
+    assert_eq!(invoices(), [some("INV-C"), some("INV-B"), some("INV-A")]);
+    replay::finish();
+    // The first was paid out before.
+    let data = json!([captured(2, 4000)]);
+    replay::answer(MOVEMENTS, 200, json!({"data": data, "has_more": false}));
+    let of_charge = [(3, 2000), (2, 4000), (1, 4000)];
+    let data = of_charge.map(|(n, amount)| movement(n, "charge", amount, json!("ch_1")));
+    replay::answer(
+        "GET http://stripe/v1/balance_transactions?source=ch_1&limit=100",
+        200,
+        json!({"data": data, "has_more": false}),
+    );
+    assert_eq!(invoices(), [some("INV-B")]);
+    replay::finish();
+}
+
+#[test]
+fn an_older_refund_is_found_by_its_charge() {
+    let older = |n| movement(n, "refund", -500, charge("ch_1", paid(1, &[])));
+    let data = json!([older(2), older(1)]);
+    replay::answer(MOVEMENTS, 200, json!({"data": data, "has_more": false}));
+    let refund = |n: usize| {
+        json!({"id": format!("re_{n}"), "object": "refund", "amount": 500, "currency": "usd",
+            "created": 1775124000, "payment_intent": "pi_1",
+            "balance_transaction": format!("txn_{n:03}"),
+            "metadata": {"credit_note_id": format!("CN-{n}")}})
+    };
+    replay::answer(
+        "GET http://stripe/v1/refunds?charge=ch_1&limit=100",
+        200,
+        json!({"data": [refund(2), refund(1)], "has_more": false}),
+    );
+    let lines = settled().lines;
+    replay::finish();
+    let notes: Vec<_> = lines.iter().map(|line| line.credit_note.as_deref()).collect();
+    assert_eq!(notes, [Some("CN-2"), Some("CN-1")]);
+    assert!(lines.iter().all(|line| line.order.as_deref() == Some("O-1")));
 }
 
 #[test]

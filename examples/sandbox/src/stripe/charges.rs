@@ -51,15 +51,17 @@ impl State {
             );
             return Err(invalid(400, None, &message, Some("amount")));
         }
-        let transaction = self.stripe.book("refund", -amount, &charge["currency"], &charge_id);
         let id = self.stripe.refunds.insert(json!({
-            "object": "refund", "amount": amount, "balance_transaction": transaction,
+            "object": "refund", "amount": amount, "balance_transaction": null,
             "charge": charge_id, "created": now_s(), "currency": charge["currency"],
             "metadata": params.get("metadata").cloned().unwrap_or_else(|| json!({})),
             "payment_intent": charge["payment_intent"], "reason": form::text(params, "reason"),
             "receipt_number": null, "status": "succeeded",
         }));
-        let refund = self.stripe.refunds.get(&id)?.clone();
+        let transaction = self.stripe.book("refund", -amount, &charge["currency"], &id);
+        let refund = self.stripe.refunds.get_mut(&id)?;
+        refund["balance_transaction"] = json!(transaction);
+        let refund = refund.clone();
         let row = self.stripe.charges.get_mut(&charge_id)?;
         row["amount_refunded"] = json!(refunded + amount);
         row["refunded"] = json!(refunded + amount == captured);
@@ -80,19 +82,21 @@ impl State {
         charge["disputed"] = json!(true);
         let charge = charge.clone();
         let amount = charge["amount_captured"].as_i64().unwrap_or(0);
-        let transaction = self.stripe.book("adjustment", -amount, &charge["currency"], charge_id);
-        let row = self.stripe.transactions.rows.get_mut(&transaction)?;
-        row["fee"] = json!(DISPUTE_FEE);
-        row["net"] = json!(-amount - DISPUTE_FEE);
         let id = self.stripe.disputes.insert(json!({
-            "object": "dispute", "amount": amount, "balance_transactions": [transaction],
+            "object": "dispute", "amount": amount, "balance_transactions": [],
             "charge": charge_id, "created": now_s(), "currency": charge["currency"],
             "evidence": {}, "evidence_details": {"due_by": now_s() + EVIDENCE_S, "has_evidence": false,
                 "past_due": false, "submission_count": 0},
             "is_charge_refundable": false, "livemode": false, "metadata": charge["metadata"],
             "payment_intent": charge["payment_intent"], "reason": reason, "status": status,
         }));
-        let dispute = self.stripe.disputes.rows.get(&id)?.clone();
+        let transaction = self.stripe.book("adjustment", -amount, &charge["currency"], &id);
+        let row = self.stripe.transactions.rows.get_mut(&transaction)?;
+        row["fee"] = json!(DISPUTE_FEE);
+        row["net"] = json!(-amount - DISPUTE_FEE);
+        let dispute = self.stripe.disputes.rows.get_mut(&id)?;
+        dispute["balance_transactions"] = json!([transaction]);
+        let dispute = dispute.clone();
         self.stripe_event("charge.dispute.created", &dispute, None);
         Some(dispute)
     }
@@ -124,9 +128,8 @@ impl State {
         row["status"] = json!(status);
         let mut row = row.clone();
         if status == "won" {
-            let charge = row["charge"].as_str().unwrap_or_default();
             let amount = row["amount"].as_i64().unwrap_or(0);
-            let back = self.stripe.book("adjustment", amount, &row["currency"], charge);
+            let back = self.stripe.book("adjustment", amount, &row["currency"], id);
             if let Some(list) = row["balance_transactions"].as_array_mut() {
                 list.push(json!(back));
             }

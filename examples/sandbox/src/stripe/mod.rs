@@ -17,6 +17,8 @@ use crate::wire::{self, Reply, Request};
 
 const KEY_LIFETIME_MS: u64 = 24 * 3600 * 1000;
 const PAGE_MAX: i64 = 100;
+/// `data` of a list counts.
+const EXPAND_LEVELS_MAX: usize = 4;
 
 #[derive(Debug)]
 pub struct Stripe {
@@ -121,11 +123,12 @@ fn once(state: &mut State, request: &Request, request_id: &str) -> Reply {
     }
     let params = form::nest(&fields);
     let call = Call { params: &params, key: &key, request_id };
-    let answer = route(state, request, &call);
+    let expand = form::strings(&params, "expand");
+    let answer = expandable(request, &expand).and_then(|()| route(state, request, &call));
     let reply = match answer {
         Ok(mut value) => {
-            for path in form::strings(&params, "expand") {
-                state.stripe.expand(&mut value, &path);
+            for path in &expand {
+                state.stripe.expand(&mut value, path);
             }
             Reply::json(200, &value)
         }
@@ -139,6 +142,29 @@ fn once(state: &mut State, request: &Request, request_id: &str) -> Reply {
             .insert(key, Remembered { request: fingerprint, reply: reply.clone(), at_ms: now });
     }
     reply
+}
+
+/// What Stripe refuses whatever the objects are: too deep, and on a list beside its elements.
+fn expandable(request: &Request, paths: &[String]) -> Result<(), Failure> {
+    let is_list = request.method == "GET"
+        && matches!(request.segments().as_slice(), ["v1", name] if *name != "balance")
+        || matches!(request.segments().as_slice(), ["v1", _, "search"]);
+    for path in paths {
+        if path.split('.').count() > EXPAND_LEVELS_MAX {
+            let message = format!(
+                "You cannot expand more than {EXPAND_LEVELS_MAX} levels of a property. Property: {path}"
+            );
+            return Err(invalid(400, Some("property_expansion_max_depth"), &message, None));
+        }
+        let head = path.split('.').next().unwrap_or_default();
+        if is_list && head != "data" {
+            let message = format!(
+                "This property cannot be expanded ({head}). You may want to try expanding 'data.{head}' instead."
+            );
+            return Err(invalid(400, None, &message, Some("expand")));
+        }
+    }
+    Ok(())
 }
 
 fn route(state: &mut State, request: &Request, call: &Call) -> Answer {

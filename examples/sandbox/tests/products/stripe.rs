@@ -117,3 +117,54 @@ async fn voids_disputes_debits_and_cursors() {
     let wrong = shop.try_send("GET", "/stripe/v1/balance", &wrong, "").await.expect("an answer");
     assert_eq!(wrong.status, 401);
 }
+
+#[tokio::test]
+async fn a_payouts_sources_are_expanded_with_their_payments() {
+    let shop = shop().await;
+    let id = authorised(&shop, "O-1", 700, "").await;
+    shop.stripe("POST", &format!("payment_intents/{id}/capture"), "", "").await.expect(200);
+    shop.stripe("POST", "refunds", "", &format!("payment_intent={id}&amount=100"))
+        .await
+        .expect(200);
+    let charge = shop.stripe("GET", "charges", "", "").await.expect(200)["data"][0]["id"].clone();
+    shop.control("POST", "/disputes", json!({"charge": charge})).await.expect(200);
+    // Enough to be paid out after the dispute.
+    let form = "amount=90000&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=O-2";
+    shop.stripe("POST", "payment_intents", "", form).await.expect(200);
+    shop.advance().await;
+    let payout = shop.stripe("GET", "payouts", "", "").await.expect(200)["data"][0]["id"].clone();
+    let path = format!(
+        "balance_transactions?limit=100&payout={}&expand[]=data.source.payment_intent",
+        payout.as_str().expect("an id")
+    );
+    let lines = shop.stripe("GET", &path, "", "").await.expect(200)["data"].clone();
+    // Newest first; a payout has no payment to expand.
+    let seen: Vec<Value> = lines
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|line| {
+            let source = &line["source"];
+            json!([line["type"], source["object"], source["payment_intent"]["metadata"]["order_id"]])
+        })
+        .collect();
+    assert_eq!(
+        json!(seen),
+        json!([
+            ["payout", "payout", null],
+            ["charge", "charge", "O-2"],
+            ["adjustment", "dispute", "O-1"],
+            ["refund", "refund", "O-1"],
+            ["charge", "charge", "O-1"]
+        ])
+    );
+    assert!(lines[4]["source"]["payment_intent"]["latest_charge"].is_string(), "no further");
+
+    let deep = "balance_transactions?expand[]=data.source.payment_intent.latest_charge.refunds";
+    let deep = shop.stripe("GET", deep, "", "").await.expect(400);
+    assert_eq!(deep["error"]["code"], "property_expansion_max_depth");
+    let four = "balance_transactions?expand[]=data.source.payment_intent.latest_charge";
+    let four = shop.stripe("GET", four, "", "").await.expect(200);
+    assert_eq!(four["data"][4]["source"]["payment_intent"]["latest_charge"]["object"], "charge");
+    shop.stripe("GET", "balance_transactions?expand[]=source", "", "").await.expect(400);
+}

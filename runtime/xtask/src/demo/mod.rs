@@ -25,17 +25,12 @@ pub enum Then {
 }
 
 /// The world of the demo, slower than a test's and faster than life. Payouts are asked for.
-const SANDBOX: [&str; 10] = [
-    "--pick-ms",
-    "700",
-    "--pack-ms",
-    "700",
-    "--ship-ms",
-    "1500",
-    "--transit-ms",
-    "1500",
-    "--payout-ms",
-    "86400000",
+const SANDBOX: [&str; 5] = [
+    "--pick-ms=700",
+    "--pack-ms=700",
+    "--ship-ms=1500",
+    "--transit-ms=1500",
+    "--payout-ms=86400000",
 ];
 /// While serving, the payment service pays out as often as this.
 const PAYOUT_EVERY: Duration = Duration::from_secs(15);

@@ -65,6 +65,7 @@ pub fn run() -> Result<()> {
             accepted.load(Ordering::SeqCst),
         );
         set_up.start_runtime()?;
+        pay_out(&set_up)?;
     }
     while !sender.is_finished() {
         interrupt::sleep(LOOK)?;
@@ -74,18 +75,12 @@ pub fn run() -> Result<()> {
         "{:6.1}s  all {ORDERS} orders are accepted; no more kills",
         began.elapsed().as_secs_f64()
     );
-    let fulfilled = |effects: &[Effect]| {
-        orders.iter().filter(|order| of(effects, &order.id) != order.effects()).count()
-    };
-    settle(&mut set_up, fulfilled)?;
-    set_up.control("/sandbox/payout", &json!({}))?;
-    println!("{:6.1}s  the payment service pays out", began.elapsed().as_secs_f64());
     let cards = orders.iter().filter(|order| order.kind == Kind::Card).count();
-    let unpaid = |effects: &[Effect]| {
+    settle(&mut set_up, |effects| {
+        let unfulfilled = orders.iter().filter(|order| of(effects, &order.id) != order.effects());
         let paid = effects.iter().filter(|effect| effect.effect == "invoice.pay").count();
-        cards.saturating_sub(paid)
-    };
-    settle(&mut set_up, unpaid)?;
+        unfulfilled.count() + cards.saturating_sub(paid)
+    })?;
     until_quiet(&mut set_up)?;
     let wrong = findings(&set_up, &orders)?;
     let effects: u64 = set_up.effects()?.iter().map(|effect| effect.count).sum();
@@ -242,6 +237,11 @@ fn under_way(set_up: &SetUp) -> u64 {
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
+/// The payment service pays out what was captured since the last time: many small payouts.
+fn pay_out(set_up: &SetUp) -> Result<()> {
+    set_up.control("/sandbox/payout", &json!({})).map(drop)
+}
+
 /// Waits until nothing is open by the effects, or until nothing happens any more.
 fn settle(set_up: &mut SetUp, open: impl Fn(&[Effect]) -> usize) -> Result<()> {
     let mut last = (0, Instant::now());
@@ -255,9 +255,10 @@ fn settle(set_up: &mut SetUp, open: impl Fn(&[Effect]) -> usize) -> Result<()> {
         if count != last.0 {
             last = (count, Instant::now());
         } else if last.1.elapsed() > STALLED {
-            println!("{open} orders are not where they should be, and nothing happens any more");
+            println!("{open} effects or payments are missing, and nothing happens any more");
             return Ok(());
         }
+        pay_out(set_up)?;
         set_up.alive()?;
         interrupt::sleep(LOOK)?;
     }

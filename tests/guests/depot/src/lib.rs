@@ -66,11 +66,8 @@ use system::{Said, get, post};
 struct Depot;
 
 fn numbered(parcel: Parcel, number: &str) -> Parcel {
-    let number = Reference {
-        system: "depot".into(),
-        object: "parcel".into(),
-        id: number.trim().to_owned(),
-    };
+    let number =
+        Reference { system: "depot".into(), object: "parcel".into(), id: number.trim().to_owned() };
     Parcel { references: vec![number], ..parcel }
 }
 

@@ -127,9 +127,10 @@ async fn a_payouts_sources_are_expanded_with_their_payments() {
         .await
         .expect(200);
     let charge = shop.stripe("GET", "charges", "", "").await.expect(200)["data"][0]["id"].clone();
-    shop.control("POST", "/disputes", json!({"charge": charge})).await.expect(200);
+    shop.control("POST", "/dispute", json!({"charge": charge})).await.expect(200);
     // Enough to be paid out after the dispute.
-    let form = "amount=90000&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=O-2";
+    let form =
+        "amount=90000&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=O-2";
     shop.stripe("POST", "payment_intents", "", form).await.expect(200);
     shop.advance().await;
     let payout = shop.stripe("GET", "payouts", "", "").await.expect(200)["data"][0]["id"].clone();
@@ -145,7 +146,11 @@ async fn a_payouts_sources_are_expanded_with_their_payments() {
         .iter()
         .map(|line| {
             let source = &line["source"];
-            json!([line["type"], source["object"], source["payment_intent"]["metadata"]["order_id"]])
+            json!([
+                line["type"],
+                source["object"],
+                source["payment_intent"]["metadata"]["order_id"]
+            ])
         })
         .collect();
     assert_eq!(

@@ -41,7 +41,7 @@ impl Default for Limits {
         Limits {
             memory_bytes_max: 64 << 20,
             cpu: Duration::from_secs(1),
-            requests_max: 100,
+            requests_max: 1_000,
             request_body_bytes_max: 8 << 20,
             response_body_bytes_max: 8 << 20,
             log_lines_max: 100,

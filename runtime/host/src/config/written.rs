@@ -121,6 +121,8 @@ pub struct ConnectorEntry {
     pub memory_max_bytes: Option<usize>,
     /// CPU time of one call.
     pub cpu_max: Option<Span>,
+    /// Outgoing requests of one call.
+    pub requests_max: Option<u32>,
     /// Upstreams under another name than the connector's own: `{ tryton = "tryton-us" }`.
     #[serde(default)]
     pub upstreams: BTreeMap<String, String>,

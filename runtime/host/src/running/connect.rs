@@ -120,6 +120,9 @@ pub async fn load(
     if let Some(cpu) = entry.cpu_max {
         limits.cpu = cpu.0;
     }
+    if let Some(requests_max) = entry.requests_max {
+        limits.requests_max = requests_max;
+    }
     let guest_config = ConnectorConfig {
         config: serde_json::to_value(&entry.config).unwrap_or_default(),
         secrets: keys,

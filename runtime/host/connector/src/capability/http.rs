@@ -87,7 +87,14 @@ async fn forward(
         return Err(Error::HttpRequestDenied);
     };
     if circumstances.traces.requests.fetch_add(1, Ordering::Relaxed) >= limits.requests_max {
-        let message = format!("a call may make {} requests", limits.requests_max);
+        let message =
+            format!("the call made more than {} requests and was stopped", limits.requests_max);
+        circumstances.traces.withhold(Fault {
+            retry: Retry::Never,
+            code: "guest-requests".to_owned(),
+            message: message.clone(),
+            status: None,
+        });
         return Err(Error::InternalError(Some(message)));
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());

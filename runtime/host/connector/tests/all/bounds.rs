@@ -71,6 +71,17 @@ async fn a_host_that_is_not_granted_is_named() {
 }
 
 #[tokio::test]
+async fn a_guest_that_asks_too_often_is_told_apart_and_not_asked_again() {
+    let runtime = runtime();
+    let limits = Limits { requests_max: 0, ..Limits::default() };
+    let config = ConnectorConfig { limits, ..Default::default() };
+    let hostile = hostile_with(&runtime, None, config).await;
+    let error = act(&hostile, "attack", "http", "GET http://victim/x").await.unwrap_err();
+    assert_eq!(error.code(), "guest-requests", "{error:?}");
+    assert_eq!(error.to_fault().retry, Retry::Never, "the next attempt would ask as often");
+}
+
+#[tokio::test]
 async fn a_guest_that_dawdles_runs_out_of_time() {
     let runtime = runtime();
     let hostile = hostile(&runtime, None).await;

@@ -32,8 +32,8 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let admin_token = admin_token(&config)?;
     let journal = open_journal(&config.data)?;
     let limits = Arc::new(Limits::build(&config.limits));
-    let upstreams = running::upstreams(&config, &limits, Secrets::Read)
-        .map_err(|problems| Failure::files(problems.join("\n\n")))?;
+    let upstreams =
+        running::upstreams(&config, &limits, Secrets::Read).map_err(|problems| of(&problems))?;
     let verifiers = verifiers(&config)?;
     let options = connector::Options {
         cache_dir: Some(config.data.join("compiled")),
@@ -116,6 +116,15 @@ async fn until_told(mut fatal: watch::Receiver<Option<String>>) -> Option<String
         _ = tokio::signal::ctrl_c() => None,
         () = terminated => None,
         failed = fatal.wait_for(Option::is_some) => failed.ok().and_then(|reason| reason.clone()),
+    }
+}
+
+/// A secret that is not set is the surroundings' fault, all else the file's.
+fn of(problems: &[String]) -> Failure {
+    let text = problems.join("\n\n");
+    match problems.iter().all(|problem| problem.starts_with("error[CD0030]")) {
+        true => Failure::surroundings(text),
+        false => Failure::files(text),
     }
 }
 

@@ -46,36 +46,30 @@ impl fmt::Display for NoAnswer {
 impl std::error::Error for NoAnswer {}
 
 pub fn get(address: SocketAddr, path: &str) -> Result<Answer, NoAnswer> {
-    send(address, "GET", path, None)
+    send(address, "GET", path, "")
 }
 
 pub fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answer, NoAnswer> {
-    send(address, "POST", path, Some(body))
+    post_text(address, path, &body.to_string())
 }
 
-fn send(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<Answer, NoAnswer> {
+/// The bytes as they are: a receiver may know a message again by them.
+pub fn post_text(address: SocketAddr, path: &str, body: &str) -> Result<Answer, NoAnswer> {
+    send(address, "POST", path, body)
+}
+
+fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, NoAnswer> {
     exchange(address, method, path, body).map_err(|error| NoAnswer {
         to: format!("{method} http://{address}{path}"),
         reason: error.to_string(),
     })
 }
 
-fn exchange(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> std::io::Result<Answer> {
+fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     stream.set_write_timeout(Some(READ_TIMEOUT))?;
     stream.set_nodelay(true)?;
-    let body = body.map(Value::to_string).unwrap_or_default();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::http::{self, NoAnswer};
+use crate::http;
 use crate::process::{Process, Start};
 use crate::{connectors, stop, toolchain, workspace};
 
@@ -155,11 +155,6 @@ impl SetUp {
             200 => Ok(()),
             status => bail!("the answer `{answer}` was not taken: {status} {}", answered.text()),
         }
-    }
-
-    /// A message to the runtime, as its callers send it.
-    pub fn send(&self, path: &str, body: &Value) -> Result<http::Answer, NoAnswer> {
-        http::post(self.at.messages, path, body)
     }
 
     /// A control of the sandbox.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::{stop, workspace};
+use crate::{interrupt, stop, workspace};
 
 const WASM: &str = "wasm32-wasip2";
 
@@ -25,12 +25,11 @@ pub fn cargo<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<()> {
 
 /// Builds packages of the host's workspace and names their executables.
 pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut arguments = vec!["build", "--workspace", "--message-format=json-render-diagnostics"];
+    let arguments = ["build", "--workspace", "--message-format=json-render-diagnostics"];
     // The whole workspace: a build of one package resolves features otherwise and would be made
     // twice, once here and once for the tests.
     let shown = shown(&arguments[..2]);
     println!("$ cargo {shown}");
-    arguments.push("--quiet");
     let output = command(workspace::root(), &arguments)
         .stderr(Stdio::inherit())
         .output()
@@ -122,6 +121,9 @@ fn no_cargo(error: &std::io::Error) -> anyhow::Error {
 }
 
 fn failed(shown: &str) -> Result<()> {
+    if interrupt::interrupted() {
+        bail!("interrupted in `cargo {shown}`");
+    }
     if let Some(free_mb) = free_mb(workspace::root())
         && free_mb < 200
     {

@@ -83,9 +83,11 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str, all: bool) {
     }
 }
 
-/// Time of day with milliseconds.
-fn clock_time(timestamp: &str) -> &str {
-    timestamp.split_once('T').map_or(timestamp, |(_, time)| time.get(..12).unwrap_or(time))
+/// Time of day with milliseconds: `12:03:09.250`.
+fn clock_time(timestamp: &str) -> String {
+    let time = timestamp.split_once('T').map_or(timestamp, |(_, time)| time).trim_end_matches('Z');
+    let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+    format!("{seconds}.{fraction:0<3.3}")
 }
 
 /// An outcome in words; its payload stays in `--json`.

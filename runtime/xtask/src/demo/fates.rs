@@ -45,9 +45,13 @@ pub struct Message {
     pub to: Receiver,
     pub path: String,
     /// Relative to the example's folder.
-    pub file: Option<String>,
+    file: Option<String>,
+    /// Where it is short enough to stand in place of a file.
     #[serde(default)]
-    pub body: Value,
+    body: Value,
+    /// The bytes that are sent: a file's as they are.
+    #[serde(skip)]
+    pub text: String,
     pub status: u16,
 }
 
@@ -107,10 +111,13 @@ impl Example {
 
 impl Message {
     fn load(&mut self) -> Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let path = workspace::example().join(file);
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        self.body = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        self.text = match &self.file {
+            Some(file) => {
+                let path = workspace::example().join(file);
+                std::fs::read_to_string(&path).with_context(|| path.display().to_string())?
+            }
+            None => self.body.to_string(),
+        };
         Ok(())
     }
 }

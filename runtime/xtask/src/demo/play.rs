@@ -83,12 +83,11 @@ impl<'a> Play<'a> {
     }
 
     fn send(&mut self, set_up: &SetUp, order: &str, tell: &str, message: &Message) -> Result<()> {
-        let (answer, to) = match message.to {
-            Receiver::Runtime => (set_up.send(&message.path, &message.body)?, "POST"),
-            Receiver::Sandbox => {
-                (http::post(set_up.at.sandbox, &message.path, &message.body)?, "sandbox")
-            }
+        let (address, to) = match message.to {
+            Receiver::Runtime => (set_up.at.messages, "POST"),
+            Receiver::Sandbox => (set_up.at.sandbox, "sandbox"),
         };
+        let answer = http::post_text(address, &message.path, &message.text)?;
         self.say(order, &format!("{tell}  [{to} {} -> {}]", message.path, answer.status));
         if answer.status != message.status {
             bail!(

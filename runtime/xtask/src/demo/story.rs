@@ -184,13 +184,14 @@ pub fn what_next(set_up: &SetUp) {
 
   alias crossdock='target/debug/crossdock --config {config}'
   crossdock trace order=SO-1006                      what happened to an order, step by step
-  curl -sd @examples/order-to-cash/orders/1002-hold-approved.json http://{messages}/orders
+  curl -s --data-binary @examples/order-to-cash/orders/1002-hold-approved.json http://{messages}/orders
                                                      the same order again: known, no second effect
   sed s/SO-1002/SO-3002/ examples/order-to-cash/orders/1002-hold-approved.json |
-    curl -sd @- http://{messages}/orders        a new one; it will wait for a credit analyst
+    curl -s --data-binary @- http://{messages}/orders
+                                                     a new one: it waits for a credit analyst
   crossdock tasks list                               what waits for a person, and how to answer
   crossdock exceptions list                          what stands until somebody acts
-  curl -s http://{admin}/metrics | grep limit        the budgets
+  curl -s http://{admin}/metrics | grep limit      the budgets
   crossdock check                                    after you have changed a file in routes/
 ",
         messages = set_up.at.messages,

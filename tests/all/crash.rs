@@ -200,7 +200,7 @@ fn a_retry_waits_through_a_kill_and_no_shorter() {
         let first = moment == Moment::Before
             && asked.method == "POST"
             && seen.fetch_add(1, Ordering::Relaxed) == 0;
-        first.then(|| Say::This(503, vec![("retry-after", "4".to_owned())], "later".to_owned()))
+        first.then(|| Say::This(503, vec![("retry-after", "10".to_owned())], "later".to_owned()))
     });
     let mut runtime = Setup::with_depot(&depot.system).route("calling", &calling("store")).start();
     let id = runtime.parcel("/parcels", "P-1");
@@ -213,7 +213,7 @@ fn a_retry_waits_through_a_kill_and_no_shorter() {
     let asked = depot.system.asked();
     assert_eq!(asked.len(), 2);
     let pause = asked[1].at - asked[0].at;
-    assert!(pause >= Duration::from_millis(3_900), "asked again after {pause:?}");
+    assert!(pause >= Duration::from_millis(9_900), "asked again after {pause:?}");
     assert_eq!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
     assert_eq!(asked[0].body, asked[1].body);
 }

@@ -1,6 +1,7 @@
 //! Named budgets as those outside see them: clients are told when to come back, a system is never
 //! asked more than its budget, and what must wait long waits in the journal.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -53,8 +54,10 @@ fn a_system_is_never_asked_more_than_burst_plus_rate_times_time() {
     const RATE: f64 = 25.0;
     const BURST: f64 = 5.0;
     const COUNT: usize = 75;
-    // A grant becomes a request a moment later, and not all of them the same moment.
-    const JITTER_S: f64 = 0.25;
+    // A grant becomes a request a moment later, on a busy machine much later, and not all of them the
+    // same moment. Without a limit all of them would come within this time; the exact bound is
+    // shown on paused time, beside the budget.
+    const JITTER_S: f64 = 1.0;
     let depot = Depot::start();
     let runtime = Setup::new()
         .connector("depot", "depot", "")
@@ -102,9 +105,17 @@ fn what_must_wait_longer_waits_in_the_journal_and_says_why() {
     for id in &ids {
         assert_eq!(runtime.end_of(id), "done");
     }
-    // A wait for a limit is no attempt, and nothing was asked twice.
-    assert_eq!(depot.system.asked().len(), 8);
+    // A wait for a limit is no attempt; only the call that the crash cut may have been made again,
+    // under its key.
+    let keys: BTreeSet<String> = depot
+        .system
+        .asked()
+        .iter()
+        .filter_map(|asked| asked.header("idempotency-key").map(str::to_owned))
+        .collect();
+    assert_eq!(keys.len(), 8, "{keys:?}");
     assert_eq!(depot.effects_total(), 8);
+    assert!(depot.changed().is_empty());
 }
 
 #[test]
@@ -124,7 +135,10 @@ fn a_system_that_asks_for_a_pause_is_left_alone_by_everyone() {
         .route("storing", STORE)
         .start();
     let first = runtime.parcel("/parcels", "P-0");
-    wait_until("first request", || depot.system.asked().len() == 1);
+    wait_until("pause noticed", || {
+        let waiting = runtime.get("/v1/exchanges?state=waiting");
+        waiting["exchanges"].as_array().is_some_and(|waiting| !waiting.is_empty())
+    });
     let told = depot.system.asked()[0].at;
     let others: Vec<String> =
         (1..6).map(|number| runtime.parcel("/parcels", &format!("P-{number}"))).collect();

@@ -33,7 +33,7 @@ async fn a_spin_is_stopped_by_its_cpu_budget() {
     let started = Instant::now();
     let error = check("spin", "", "guest-cpu").await;
     assert!(matches!(error, CallError::Spin { budget_ms: 400, .. }));
-    assert!(started.elapsed() < Duration::from_secs(15), "long before its timeout");
+    assert!(started.elapsed() < Duration::from_secs(25), "long before its timeout");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_guest_that_dawdles_runs_out_of_time() {
     let error = act_in(&hostile, "attack", "sleep", "60000", context).await.unwrap_err();
     assert!(matches!(error, CallError::Timeout { after_ms: 300, sent: false }), "{error:?}");
     assert_eq!(error.to_fault().retry, Retry::Later { after_ms: None });
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(40), "long before it would have woken up");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,10 +128,12 @@ async fn more_calls_than_instances_wait_their_turn_and_not_for_ever() {
     let busy: Vec<_> = (0..2)
         .map(|_| {
             let hostile = hostile.clone();
-            tokio::spawn(async move { act(&hostile, "look", "sleep", "2000").await })
+            tokio::spawn(async move { act(&hostile, "look", "sleep", "4000").await })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    while runtime.usage().instances_free > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut hasty = context("k");
     hasty.timeout = Duration::from_millis(100);
     let error = act_in(&hostile, "attack", "sleep", "0", hasty).await.unwrap_err();

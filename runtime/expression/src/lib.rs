@@ -21,6 +21,7 @@ mod scope;
 mod types;
 
 pub use mapping::{Mapping, Tree, TreeProblem, compile_tree};
+pub use parser::RESERVED;
 pub use problem::{EvaluationError, Problem, code, nearest};
 pub use program::{Program, compile, compile_to};
 pub use scope::{Facts, Scope};

@@ -24,7 +24,8 @@ pub fn parse(source: &str) -> Result<Expr, Problem> {
     }
 }
 
-const RESERVED: &[&str] = &[
+/// Words that CEL keeps for itself; no name in an expression can be one.
+pub const RESERVED: &[&str] = &[
     "as",
     "break",
     "const",

@@ -21,37 +21,15 @@ pub(crate) const FIRST: usize = 3;
 pub(crate) const NAMES: [&str; FIRST] = ["message", "headers", "meta"];
 /// The element, inside a step with `each`.
 pub(crate) const ELEMENT: &str = "each";
-/// Further names that no step may have: words of CEL, and names that it gives a meaning.
-pub(crate) const WORDS: [&str; 28] = [
-    ELEMENT,
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-    "optional",
-    "has",
-    "math",
-    "strings",
-    "source",
-    "end",
-];
+/// Further names that no step may have, beside CEL's reserved words: its literals and operator, and
+/// names that it or the runtime gives a meaning.
+const WORDS: [&str; 11] =
+    [ELEMENT, "true", "false", "null", "in", "optional", "has", "math", "strings", "source", "end"];
+
+/// Whether a name means something else in expressions, so that no step can have it.
+pub(crate) fn is_taken(name: &str) -> bool {
+    NAMES.contains(&name) || WORDS.contains(&name) || expression::RESERVED.contains(&name)
+}
 
 static META_RECORD: LazyLock<Arc<Record>> = LazyLock::new(|| {
     record(

@@ -203,7 +203,7 @@ fn check_name(table: &Table<'_>, name: &Text) {
     let refuse = |message: String, help: String| {
         table.sheet.error_help(code::BAD_NAME, name.span(), message, help);
     };
-    if scope::NAMES.contains(&text) || scope::WORDS.contains(&text) {
+    if scope::is_taken(text) {
         refuse(
             format!(
                 "a step cannot be called `{text}`: the name means something else in expressions"

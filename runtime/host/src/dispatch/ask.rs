@@ -10,7 +10,6 @@ use route::ExchangeId;
 
 use super::{Dispatch, Reply};
 use crate::clock;
-use crate::limits::TENANT;
 use crate::running::RouteVersion;
 
 impl Dispatch {
@@ -40,11 +39,8 @@ impl Dispatch {
             timeout,
             traceparent: String::new(),
         };
-        let started = std::time::Instant::now();
-        let answered = TENANT.scope(route.clone(), connector.call(operation, context, input)).await;
+        let answered = self.call_measured(connector, route, operation, context, input).await;
         drop(permit);
-        let outcome = answered.as_ref().map_or_else(connector::CallError::code, |_| "ok");
-        self.metrics.called(alias, operation, outcome, started.elapsed());
         answered.map_err(|error| connector::redact(&error.to_string()))
     }
 

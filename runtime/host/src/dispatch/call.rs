@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use connector::{CallContext, CallError};
+use connector::{CallContext, CallError, Connector};
 use contract::Value;
 use route::{CallAction, Fault, FindAction, Linked, OWN_SYSTEM, Retry};
 
@@ -43,6 +43,23 @@ impl Dispatch {
         }
     }
 
+    /// The call itself, on the route's behalf at the doors further out, and counted.
+    pub(super) async fn call_measured(
+        &self,
+        connector: &Connector,
+        route: &str,
+        operation: &str,
+        context: CallContext,
+        input: &Value,
+    ) -> Result<Value, CallError> {
+        let started = Instant::now();
+        let answered =
+            TENANT.scope(route.to_owned(), connector.call(operation, context, input)).await;
+        let outcome = answered.as_ref().map_or_else(CallError::code, |_| "ok");
+        self.metrics.called(&connector.alias, operation, outcome, started.elapsed());
+        answered
+    }
+
     pub(super) async fn call(&self, begun: &Begun, call: &CallAction) -> CallEnd {
         let route = &begun.version.plan.name;
         let patience = self.options.limit_patience;
@@ -68,13 +85,9 @@ impl Dispatch {
             timeout,
             traceparent: crate::trace::parent(&begun.exchange),
         };
-        let started = Instant::now();
-        let answered = TENANT
-            .scope(route.clone(), connector.call(&call.operation, context, &call.input))
-            .await;
+        let answered =
+            self.call_measured(connector, route, &call.operation, context, &call.input).await;
         drop(permit);
-        let outcome = answered.as_ref().map_or_else(CallError::code, |_| "ok");
-        self.metrics.called(&call.connector, &call.operation, outcome, started.elapsed());
         match answered {
             Ok(value) => CallEnd::Answer(value),
             Err(error) => {

@@ -2,6 +2,7 @@
 //! pure crates, the journal and the connectors.
 
 mod admin;
+mod audit;
 pub mod cli;
 mod clock;
 mod config;

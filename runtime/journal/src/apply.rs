@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
 
 use crate::reader::State;
 use crate::record::{Accept, Commit, Committed, Duplicate, Exception, Node, Record, Task};
-use crate::{Digest, error};
+use crate::{Digest, audit, error};
 
 /// Why a commit was not applied.
 pub(crate) enum Refusal {
@@ -135,6 +135,7 @@ impl Writer {
                 run(to, "DELETE FROM state WHERE connector = ?1 AND key = ?2", [connector, key])
                     .map(drop)
             }
+            Record::Audit(entry) => Ok(audit::append(to, entry)?),
         }
     }
 

@@ -3,6 +3,7 @@
 //! outside, so that another store can stand behind the same records and questions.
 
 mod apply;
+mod audit;
 mod checkpoint;
 mod committer;
 mod digest;
@@ -13,6 +14,7 @@ mod reader;
 mod record;
 mod schema;
 
+pub use audit::{Audit, AuditHead, NotAHead};
 pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use reader::*;

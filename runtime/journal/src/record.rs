@@ -1,7 +1,7 @@
 //! What the host tells the journal: records, grouped into a commit that is durable as a whole or
 //! not at all. The stored form of each record is described beside the tables in `schema.rs`.
 
-use crate::Digest;
+use crate::{Audit, Digest};
 
 /// Records that belong together. They become durable in one transaction, in this order.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +92,8 @@ pub enum Record {
     RouteVersion { digest: Digest, name: String, artifact: Digest },
     /// A connector's own small state; `None` removes the key.
     State { connector: String, key: String, value: Option<Vec<u8>> },
+    /// An entry of the audit trail; the committer numbers and chains it.
+    Audit(Audit),
 }
 
 #[derive(Clone, Debug)]
@@ -180,7 +182,8 @@ impl Record {
             | Record::Cursor { .. }
             | Record::Artifact { .. }
             | Record::RouteVersion { .. }
-            | Record::State { .. } => None,
+            | Record::State { .. }
+            | Record::Audit(_) => None,
         }
     }
 
@@ -195,6 +198,7 @@ impl Record {
                 Record::Exception(exception) => exception.message.len(),
                 Record::Artifact { bytes, .. } => bytes.len(),
                 Record::State { value, .. } => value.as_ref().map_or(0, Vec::len),
+                Record::Audit(audit) => audit.why.len() + audit.detail.len(),
                 _ => 0,
             }
     }

@@ -21,7 +21,8 @@ const WRITER_CACHE: i64 = -32 * 1024;
 /// All times are milliseconds since 1970 (UTC), all ids are exchange ids (see `id.rs`).
 /// `exchange`, `outcome` and `ended` are only appended to. What changes is small and apart:
 /// `open` holds a row for each exchange that has not ended, and no other.
-const STEPS: [&str; 1] = ["
+const STEPS: &[&str] = &[
+    "
 -- One value a name: `identity` (random, 16 bytes), `node`, `id_mark` (ids below it may be used).
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 
@@ -113,7 +114,25 @@ CREATE TABLE cursor (source TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE state (
     connector TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (connector, key)
 ) WITHOUT ROWID;
-"];
+",
+    "
+-- What people and policies did, numbered without gaps and chained: see `audit.rs` for `hash`.
+CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL, by TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+    why TEXT NOT NULL,
+    detail TEXT NOT NULL,               -- JSON
+    hash BLOB NOT NULL
+);
+CREATE INDEX audit_target ON audit (target);
+-- The chain's ends: `base` is the entry before the oldest one kept (0 and zeros at first), `head`
+-- the newest one. A new entry continues from `head`, so that a cut tail shows.
+CREATE TABLE audit_mark (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash BLOB NOT NULL)
+    WITHOUT ROWID;
+INSERT INTO audit_mark (name, sequence, hash) VALUES ('base', 0, zeroblob(32)),
+    ('head', 0, zeroblob(32));
+",
+];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;
 

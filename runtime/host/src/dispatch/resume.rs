@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use journal::Record;
 use route::{Decision, Event, ExchangeId};
+use serde_json::json;
 
 use super::Dispatch;
 use super::recover::TakeUpError;
 use super::run::Drive;
-use crate::clock;
+use crate::{audit, clock};
 
 /// Why a decision was not taken; nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ impl Dispatch {
             return Err(ResumeError::NotAsked { answer: answer.to_owned(), asked: task.ask });
         }
         let at = clock::now();
+        let detail = json!({ "route": task.route, "step": task.step, "answer": answer });
+        let why = note.as_deref().unwrap_or_default();
+        let audit = audit::record(by, "task.answer", id, why, &detail);
         let record = Record::TaskAnswered {
             exchange: id.0,
             step: task.step,
@@ -52,7 +56,7 @@ impl Dispatch {
             at_ms: clock::to_ms(at),
         };
         let decision = Decision { answer: answer.to_owned(), by: by.to_owned(), note, at };
-        self.resume(id, Event::Decided(decision), record).await
+        self.resume(id, Event::Decided(decision), vec![record, audit]).await
     }
 
     /// Tries the failed step again.
@@ -63,7 +67,7 @@ impl Dispatch {
         why: &str,
     ) -> Result<(), ResumeError> {
         let event = Event::Retry { by: by.to_owned(), why: why.to_owned() };
-        self.close_exception(id, by, "retry", event).await
+        self.close_exception(id, by, why, "retry", event).await
     }
 
     /// Gives the exchange up.
@@ -74,40 +78,44 @@ impl Dispatch {
         why: &str,
     ) -> Result<(), ResumeError> {
         let event = Event::Discard { by: by.to_owned(), why: why.to_owned() };
-        self.close_exception(id, by, "discard", event).await
+        self.close_exception(id, by, why, "discard", event).await
     }
 
     async fn close_exception(
         self: &Arc<Self>,
         id: ExchangeId,
         by: &str,
+        why: &str,
         action: &str,
         event: Event,
     ) -> Result<(), ResumeError> {
         let filter =
             journal::ExceptionFilter { exchange: Some(id.0), limit: 1, ..Default::default() };
-        if self.journal.exceptions(filter).await?.is_empty() {
-            return Err(ResumeError::NotOpen { id, what: "exception" });
-        }
+        let found = self.journal.exceptions(filter).await?.into_iter().next();
+        let open = found.ok_or(ResumeError::NotOpen { id, what: "exception" })?;
+        let detail = json!({
+            "route": open.route, "step": open.step, "class": open.class, "code": open.code,
+        });
+        let audit = audit::record(by, &format!("exception.{action}"), id, why, &detail);
         let record = Record::ExceptionClosed {
             exchange: id.0,
             by: by.to_owned(),
             action: action.to_owned(),
             at_ms: clock::now_ms(),
         };
-        self.resume(id, event, record).await
+        self.resume(id, event, vec![record, audit]).await
     }
 
     async fn resume(
         self: &Arc<Self>,
         id: ExchangeId,
         event: Event,
-        record: Record,
+        records: Vec<Record>,
     ) -> Result<(), ResumeError> {
         if self.active.insert(id.0, ()).is_some() {
             return Err(ResumeError::Busy(id));
         }
-        let resumed = self.resume_alone(id, event, record).await;
+        let resumed = self.resume_alone(id, event, records).await;
         if resumed.is_err() {
             self.active.remove(&id.0);
         }
@@ -118,7 +126,7 @@ impl Dispatch {
         self: &Arc<Self>,
         id: ExchangeId,
         event: Event,
-        record: Record,
+        records: Vec<Record>,
     ) -> Result<(), ResumeError> {
         let begun = self.load(id.0).await.map_err(|error| match error {
             TakeUpError::Gone => ResumeError::Gone(id),
@@ -126,7 +134,7 @@ impl Dispatch {
             other => ResumeError::Unavailable { id, reason: other.to_string() },
         })?;
         let (mut drive, advance) = Drive::begin(begun, event);
-        self.flush_now(&mut drive, vec![record]).await?;
+        self.flush_now(&mut drive, records).await?;
         tokio::spawn(Arc::clone(self).drive_on(drive, advance));
         Ok(())
     }

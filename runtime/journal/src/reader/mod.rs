@@ -1,11 +1,13 @@
 //! Questions to the journal, each on one consistent snapshot, on connections that cannot write.
 //! A few connections are kept; who finds none free waits.
 
+mod audit;
 mod desk;
 mod exchange;
 mod store;
 mod timeline;
 
+pub use audit::{AuditBreak, AuditFilter, AuditVerdict, StoredAudit};
 pub use desk::{ExceptionFilter, StoredException, StoredTask, TaskAnswer, TaskFilter};
 pub use exchange::{
     Counts, DueTimer, Ended, ExchangeFilter, OpenExchange, Page, State, StoredExchange,

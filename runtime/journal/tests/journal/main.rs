@@ -1,5 +1,6 @@
 //! The journal from outside: what it promises about disks, crashes and second processes.
 
+mod audit;
 mod commits;
 mod crash;
 mod desk;

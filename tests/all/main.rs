@@ -8,6 +8,7 @@ mod delivery;
 mod house;
 mod isolation;
 mod limits;
+mod notices;
 mod scaffold;
 mod secrets;
 mod sources;

@@ -10,6 +10,7 @@ mod dispatch;
 mod ingress;
 mod limits;
 mod metrics;
+mod notice;
 mod running;
 mod server;
 mod state;

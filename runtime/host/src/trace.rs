@@ -2,13 +2,18 @@
 //! (so that a repeated call carries the same).
 
 use journal::Digest;
-use route::Exchange;
+use route::{Exchange, ExchangeId};
 
 /// The `traceparent` of calls made for this exchange.
 pub fn parent(exchange: &Exchange) -> String {
-    let seed = Digest::of(exchange.id().to_string().as_bytes()).to_string();
+    parent_of(exchange.id(), exchange.envelope().traceparent.as_deref())
+}
+
+/// The same of an exchange that is not at hand; `caller` is what it came with.
+pub fn parent_of(exchange: ExchangeId, caller: Option<&str>) -> String {
+    let seed = Digest::of(exchange.to_string().as_bytes()).to_string();
     let span = &seed[32..48];
-    match exchange.envelope().traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)) {
+    match caller.and_then(|caller| caller.split('-').nth(1)) {
         Some(trace) => format!("00-{trace}-{span}-01"),
         None => format!("00-{}-{span}-01", &seed[..32]),
     }

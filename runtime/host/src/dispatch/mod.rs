@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod notify;
 mod publish;
 mod recover;
 mod reply;
@@ -15,7 +16,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use journal::{Commit, Digest, Journal, Record, SourceKey};
+use journal::{Commit, Committed, Digest, Journal, Record, SourceKey};
 use route::{Envelope, Event, Exchange, ExchangeId};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -234,6 +235,23 @@ impl Dispatch {
         let keys = exchange.keys();
         records.extend(publish::key_records(id, &keys));
         Begun { exchange, version, keys }
+    }
+
+    /// As `begin`, with an id of now.
+    fn begin_new(&self, arrival: Arrival, records: &mut Vec<Record>) -> Begun {
+        let id = ExchangeId(self.journal.next_id(clock::now_ms()));
+        self.begin(id, arrival, records)
+    }
+
+    /// Puts what a commit accepted on its way, but for what was known before.
+    fn spawn_all(self: &Arc<Self>, begun: Vec<Begun>, committed: &Committed) {
+        for begun in begun {
+            let id = begun.exchange.id().0;
+            if !committed.duplicates.iter().any(|duplicate| duplicate.dropped == id) {
+                self.metrics.accepted(&begun.version.plan.name);
+                self.spawn(begun);
+            }
+        }
     }
 
     /// Puts a new exchange, already on disk, on its way.

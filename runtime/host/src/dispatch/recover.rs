@@ -9,6 +9,7 @@ use route::{Envelope, Event, Exchange, ExchangeId, MessageType, Outcome};
 
 use super::{Begun, Dispatch, publish};
 use crate::clock;
+use crate::notice::Notice;
 use crate::running::RouteVersion;
 
 /// Open exchanges read at once.
@@ -99,7 +100,7 @@ impl Dispatch {
     }
 
     /// What cannot be taken up goes to the exception desk instead of being tried for ever.
-    async fn set_aside(&self, id: u64, error: &TakeUpError) {
+    async fn set_aside(self: &Arc<Self>, id: u64, error: &TakeUpError) {
         tracing::error!(exchange = %ExchangeId(id), %error, "an exchange cannot be taken up");
         if matches!(error, TakeUpError::Journal(_) | TakeUpError::Gone) {
             return;
@@ -110,14 +111,30 @@ impl Dispatch {
             owner: "operations".to_owned(),
             step: String::new(),
             code: "version-unavailable".to_owned(),
-            message: error.to_string(),
+            message: connector::redact(&error.to_string()),
             at_ms: clock::now_ms(),
         };
-        if let Err(error) = self.journal.commit(journal::Record::Exception(exception).into()).await
-        {
+        if let Err(error) = self.raise(exception).await {
             tracing::error!(%error, "and the exception could not be journalled");
-            self.fail(error);
         }
+    }
+
+    /// An exception of an exchange that is not in memory, with its notice.
+    async fn raise(self: &Arc<Self>, exception: journal::Exception) -> Result<(), journal::Error> {
+        let stored = self.journal.exchange(exception.exchange).await?;
+        let notice = Notice::ExceptionRaised {
+            exchange: ExchangeId(exception.exchange),
+            route: stored.as_ref().map(|stored| stored.summary.route.clone()).unwrap_or_default(),
+            class: exception.class.clone(),
+            owner: exception.owner.clone(),
+            step: exception.step.clone(),
+            code: exception.code.clone(),
+            message: exception.message.clone(),
+            status: None,
+            keys: stored.map(|stored| stored.keys).unwrap_or_default(),
+            at_ms: exception.at_ms,
+        };
+        self.commit_telling(vec![journal::Record::Exception(exception)], &[notice]).await.map(drop)
     }
 }
 

@@ -7,14 +7,17 @@ use journal::{Commit, Record};
 use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome};
 
 use super::call::CallEnd;
-use super::{Begun, Dispatch, publish};
+use super::{Arrival, Begun, Dispatch, publish};
 use crate::clock;
+use crate::notice::Notice;
 
 /// An exchange in memory: its machine, and what it has decided but not yet journalled.
 pub(super) struct Drive {
     pub begun: Begun,
     pending: Vec<Outcome>,
     links: Vec<Link>,
+    /// Messages that the next commit sends on their way, beside those of its outcomes.
+    arrivals: Vec<Arrival>,
     /// The journal has it as waiting: the next commit says that it goes on.
     waited: bool,
 }
@@ -97,19 +100,20 @@ impl Dispatch {
                         exchange = %drive.begun.exchange.id(), route,
                         step = exception.step, class = exception.class, "an exchange needs a person"
                     );
-                    return self
-                        .rest(drive, |exchange| {
-                            Record::Exception(journal::Exception {
-                                exchange,
-                                class: exception.class,
-                                owner: exception.owner,
-                                step: exception.step,
-                                code: exception.code,
-                                message: connector::redact(&exception.message),
-                                at_ms: clock::now_ms(),
-                            })
-                        })
-                        .await;
+                    let fault = exception.fault;
+                    let exception = journal::Exception {
+                        exchange: drive.begun.exchange.id().0,
+                        class: exception.class,
+                        owner: exception.owner,
+                        step: exception.step,
+                        code: exception.code,
+                        message: connector::redact(&exception.message),
+                        at_ms: clock::now_ms(),
+                    };
+                    let status = fault.and_then(|fault| fault.status);
+                    let notice = raised(&drive.begun, &exception, status);
+                    drive.arrivals = self.arrivals_of(&notice).await.map_err(|_| Lost)?;
+                    return self.rest(drive, |_| Record::Exception(exception)).await;
                 }
                 Action::End(end) => {
                     self.metrics.ended(&drive.begun.version.plan.name, &end);
@@ -182,9 +186,11 @@ impl Dispatch {
                 body: serde_json::to_string(outcome).unwrap_or_default(),
             });
             for arrival in self.arrivals(&drive.begun, outcome) {
-                let id = route::ExchangeId(self.journal.next_id(clock::now_ms()));
-                children.push(self.begin(id, arrival, &mut records));
+                children.push(self.begin_new(arrival, &mut records));
             }
+        }
+        for arrival in std::mem::take(&mut drive.arrivals) {
+            children.push(self.begin_new(arrival, &mut records));
         }
         records.extend(publish::link_records(&std::mem::take(&mut drive.links)));
         let keys = drive.begun.exchange.keys();
@@ -200,14 +206,24 @@ impl Dispatch {
             self.fail(error)
         })?;
         drive.begun.keys = keys;
-        for child in children {
-            let id = child.exchange.id().0;
-            if !committed.duplicates.iter().any(|duplicate| duplicate.dropped == id) {
-                self.metrics.accepted(&child.version.plan.name);
-                self.spawn(child);
-            }
-        }
+        self.spawn_all(children, &committed);
         Ok(())
+    }
+}
+
+/// The notice of an exception; told in its commit.
+fn raised(begun: &Begun, exception: &journal::Exception, status: Option<u16>) -> Notice {
+    Notice::ExceptionRaised {
+        exchange: begun.exchange.id(),
+        route: begun.version.plan.name.clone(),
+        class: exception.class.clone(),
+        owner: exception.owner.clone(),
+        step: exception.step.clone(),
+        code: exception.code.clone(),
+        message: exception.message.clone(),
+        status,
+        keys: begun.exchange.keys(),
+        at_ms: exception.at_ms,
     }
 }
 
@@ -215,7 +231,13 @@ impl Drive {
     /// Tells the machine the first event; what it decides is pending.
     pub(super) fn begin(mut begun: Begun, event: Event) -> (Drive, Advance) {
         let mut advance = begun.exchange.advance(event, clock::now());
-        let mut drive = Drive { begun, pending: Vec::new(), links: Vec::new(), waited: false };
+        let mut drive = Drive {
+            begun,
+            pending: Vec::new(),
+            links: Vec::new(),
+            arrivals: Vec::new(),
+            waited: false,
+        };
         drive.take(&mut advance);
         (drive, advance)
     }

@@ -74,6 +74,14 @@ pub struct OpenExchange {
     pub route_version: Digest,
 }
 
+/// An exchange on the way back to where a message came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub exchange: u64,
+    pub source: String,
+    pub traceparent: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueTimer {
     pub exchange: u64,
@@ -191,6 +199,31 @@ impl Reader {
 
     pub async fn exchange(&self, id: u64) -> Result<Option<StoredExchange>, Error> {
         self.run(move |from| stored_exchange(from, key(id))).await
+    }
+
+    /// The exchange itself, its parent, and so on: at most `limit` of them.
+    pub async fn causes(&self, id: u64, limit: usize) -> Result<Vec<Cause>, Error> {
+        self.run(move |from| {
+            let mut up = from.prepare_cached(
+                "WITH RECURSIVE up (id, depth) AS (
+                    SELECT ?1, 1
+                    UNION ALL
+                    SELECT e.parent, up.depth + 1 FROM up JOIN exchange e ON e.id = up.id
+                    WHERE e.parent IS NOT NULL AND up.depth < ?2
+                 )
+                 SELECT e.id, e.source, e.traceparent FROM up JOIN exchange e ON e.id = up.id
+                 ORDER BY up.depth",
+            )?;
+            let found = up.query_map(params![key(id), rows(limit)], |row| {
+                Ok(Cause {
+                    exchange: unsigned(row, 0)?,
+                    source: row.get(1)?,
+                    traceparent: row.get(2)?,
+                })
+            })?;
+            found.collect()
+        })
+        .await
     }
 
     /// Newest first. A page may hold fewer than asked for although more follow: see `next`.

@@ -10,7 +10,7 @@ mod timeline;
 pub use audit::{AuditBreak, AuditFilter, AuditVerdict, StoredAudit};
 pub use desk::{ExceptionFilter, StoredException, StoredTask, TaskAnswer, TaskFilter};
 pub use exchange::{
-    Counts, DueTimer, Ended, ExchangeFilter, OpenExchange, Page, State, StoredExchange,
+    Cause, Counts, DueTimer, Ended, ExchangeFilter, OpenExchange, Page, State, StoredExchange,
     StoredOutcome, Summary,
 };
 pub use store::{Artifact, KnownSource, RouteVersion};

@@ -166,6 +166,13 @@ impl Writer {
         if inserted == 0 {
             return conflict(&accept.exchange, format_args!("was accepted before"));
         }
+        if let Some(replay) = &accept.replay {
+            run(
+                to,
+                "INSERT INTO replay (exchange, of, key_root, body) VALUES (?1, ?2, ?3, ?4)",
+                params![exchange, id(replay.of)?, replay.key_root, replay.body],
+            )?;
+        }
         run(
             to,
             "INSERT INTO open (exchange, state) VALUES (?1, ?2)",

@@ -18,7 +18,9 @@ pub use audit::{Audit, AuditHead, NotAHead};
 pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use reader::*;
-pub use record::{Accept, Commit, Committed, Duplicate, Exception, Node, Record, SourceKey, Task};
+pub use record::{
+    Accept, Commit, Committed, Duplicate, Exception, Node, Record, Replay, SourceKey, Task,
+};
 
 use std::ops::Deref;
 use std::path::Path;

@@ -115,6 +115,19 @@ pub struct Accept {
     pub traceparent: Option<String>,
     /// A webhook request that its connector has not translated yet.
     pub raw: bool,
+    /// Set where it runs again what another exchange ran.
+    pub replay: Option<Replay>,
+}
+
+/// That an exchange repeats another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The exchange that it repeats.
+    pub of: u64,
+    /// Set where its calls go under the keys of another exchange: what those begin with.
+    pub key_root: Option<String>,
+    /// What it takes over, as the exchange machine stores it (JSON).
+    pub body: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -192,7 +205,10 @@ impl Record {
         const FIXED: usize = 64;
         FIXED
             + match self {
-                Record::Accept(accept) => accept.message.len() + accept.headers.len(),
+                Record::Accept(accept) => {
+                    let replay = accept.replay.as_ref().map_or(0, |replay| replay.body.len());
+                    accept.message.len() + accept.headers.len() + replay
+                }
                 Record::Outcome { body, .. } => body.len(),
                 Record::Task(task) => task.show.len(),
                 Record::Exception(exception) => exception.message.len(),

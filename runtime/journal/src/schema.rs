@@ -132,6 +132,15 @@ CREATE TABLE audit_mark (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash 
 INSERT INTO audit_mark (name, sequence, hash) VALUES ('base', 0, zeroblob(32)),
     ('head', 0, zeroblob(32));
 ",
+    "
+-- That an exchange repeats another one (`of`). `key_root`: under the keys of which exchange.
+CREATE TABLE replay (
+    exchange INTEGER PRIMARY KEY, of INTEGER NOT NULL, key_root TEXT,
+    body TEXT NOT NULL                  -- JSON of the exchange machine
+);
+CREATE INDEX replay_of ON replay (of);
+CREATE INDEX replay_key_root ON replay (key_root) WHERE key_root IS NOT NULL;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

@@ -1,9 +1,12 @@
 //! A message as it was accepted: with what it came and where from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contract::Value;
 use jiff::Timestamp;
+
+use crate::Replay;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
@@ -17,4 +20,13 @@ pub struct Envelope {
     pub traceparent: Option<String>,
     /// A webhook request that is yet to be translated: `message` is core's `webhook-request`.
     pub raw: bool,
+    /// Set where it runs again what another exchange ran.
+    pub replay: Option<Arc<Replay>>,
+}
+
+impl Envelope {
+    /// Where the message came from at first, also when it runs again.
+    pub fn origin(&self) -> &str {
+        self.replay.as_ref().map_or(&self.source, |replay| &replay.source)
+    }
 }

@@ -11,6 +11,7 @@ mod links;
 pub mod machine;
 mod operation;
 mod plan;
+mod replay;
 pub mod report;
 mod retry;
 pub mod schedule;
@@ -34,6 +35,7 @@ pub use machine::{
 };
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
 pub use plan::{MessageType, Plan, Received};
+pub use replay::{Asked, Keys, Replay};
 pub use report::{Report, Severity};
 pub use retry::Policy;
 pub use source::{

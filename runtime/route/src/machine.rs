@@ -99,6 +99,12 @@ impl Exchange {
         Ok(exchange)
     }
 
+    /// Takes over an outcome that another exchange has written, before anything else is done. Unlike
+    /// one that is restored, the exchange itself has called nothing.
+    pub fn carry_over(&mut self, outcome: &Outcome) -> Result<(), RestoreError> {
+        self.replay(outcome)
+    }
+
     pub fn id(&self) -> ExchangeId {
         self.id
     }
@@ -109,6 +115,12 @@ impl Exchange {
 
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+
+    /// What the keys of its calls begin with: its own id, the caller's key where nothing is journalled
+    /// before its effect, or the root of the exchange that it repeats under the same keys.
+    pub fn key_root(&self) -> &str {
+        &self.key_root
     }
 
     /// The step under way; none once all have run.
@@ -174,6 +186,9 @@ impl Exchange {
 /// `{exchange}`, or what the caller calls the message where nothing is journalled before its effect:
 /// a caller who asks again is then a new exchange that does the same.
 fn key_root(id: ExchangeId, plan: &Plan, envelope: &Envelope) -> String {
+    if let Some(keys) = envelope.replay.as_ref().and_then(|replay| replay.keys.as_ref()) {
+        return keys.root.clone();
+    }
     let durable = match &plan.source {
         Source::Http(http) => http.durable,
         _ => true,

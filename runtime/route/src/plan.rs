@@ -76,7 +76,13 @@ impl Plan {
         let mut slots = vec![Value::Null; self.slots];
         slots[scope::MESSAGE] = envelope.message.clone();
         slots[scope::HEADERS] = scope::headers(&envelope.headers);
-        slots[scope::META] = scope::meta(id, &self.name, &envelope.source, envelope.received_at);
+        let replay = envelope.replay.as_deref();
+        let exchange = match replay.and_then(|replay| replay.keys.as_ref()) {
+            Some(keys) => keys.exchange.clone(),
+            None => id.to_string(),
+        };
+        let received_at = replay.map_or(envelope.received_at, |replay| replay.received_at);
+        slots[scope::META] = scope::meta(&exchange, &self.name, envelope.origin(), received_at);
         slots
     }
 }

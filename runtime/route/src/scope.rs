@@ -8,7 +8,6 @@ use std::sync::{Arc, LazyLock};
 use contract::{Field, Record, Scalar, Type, TypeName, Value};
 use jiff::Timestamp;
 
-use crate::ExchangeId;
 use crate::plan::string_map;
 
 pub(crate) const MESSAGE: usize = 0;
@@ -77,11 +76,11 @@ pub(crate) fn headers(headers: &BTreeMap<String, String>) -> Value {
     string_map(headers.iter().map(|(name, text)| (name.as_str(), text.as_str())))
 }
 
-pub(crate) fn meta(id: ExchangeId, route: &str, source: &str, received_at: Timestamp) -> Value {
+pub(crate) fn meta(exchange: &str, route: &str, source: &str, received_at: Timestamp) -> Value {
     Value::record(
         meta_record(),
         vec![
-            Value::string(id.to_string()),
+            Value::string(exchange),
             Value::string(route),
             Value::string(source),
             Value::Timestamp(received_at),

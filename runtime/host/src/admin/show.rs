@@ -45,6 +45,8 @@ impl Admin {
             state,
             end: query.get("end").map(str::to_owned),
             since_ms: query.get("since_ms").and_then(|text| text.parse().ok()),
+            until_ms: query.get("until_ms").and_then(|text| text.parse().ok()),
+            class: query.get("class").map(str::to_owned),
             before,
             limit: query.limit(),
         };

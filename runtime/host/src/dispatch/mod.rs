@@ -66,6 +66,15 @@ pub struct Arrival {
     pub source_key: Option<SourceKey>,
     pub body_digest: Option<Digest>,
     pub parent: Option<u64>,
+    /// Set where it runs again what another exchange ran.
+    pub repeats: Option<Repeats>,
+}
+
+/// An exchange to repeat.
+pub struct Repeats {
+    pub of: u64,
+    /// The outcomes that it takes over, as they fit the version that it runs on.
+    pub carried: Vec<route::Outcome>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +223,8 @@ impl Dispatch {
 
     /// Makes an exchange and the records that make it durable.
     fn begin(&self, id: ExchangeId, arrival: Arrival, records: &mut Vec<Record>) -> Begun {
-        let Arrival { version, envelope, source_key, body_digest, parent } = arrival;
+        let Arrival { version, envelope, source_key, body_digest, parent, repeats } = arrival;
+        let replay = envelope.replay.as_ref().zip(repeats.as_ref());
         records.push(Record::Accept(journal::Accept {
             exchange: id.0,
             route_version: version.digest,
@@ -227,11 +237,24 @@ impl Dispatch {
             received_at_ms: clock::to_ms(envelope.received_at),
             traceparent: envelope.traceparent.clone(),
             raw: envelope.raw,
+            replay: replay.map(|(replay, repeats)| journal::Replay {
+                of: repeats.of,
+                key_root: replay.keys.as_ref().map(|keys| keys.root.clone()),
+                body: serde_json::to_string(&**replay).unwrap_or_default(),
+            }),
         }));
         if !envelope.raw {
             records.extend(publish::link_records(&route::links(&envelope.message)));
         }
-        let exchange = Exchange::start(id, version.plan.clone(), envelope);
+        let mut exchange = Exchange::start(id, version.plan.clone(), envelope);
+        for outcome in repeats.map(|repeats| repeats.carried).unwrap_or_default() {
+            // Whoever repeats an exchange has tried whether they fit.
+            if let Err(error) = exchange.carry_over(&outcome) {
+                tracing::error!(exchange = %id, %error, "an outcome could not be carried over");
+                break;
+            }
+            records.push(publish::outcome_record(id, &outcome));
+        }
         let keys = exchange.keys();
         records.extend(publish::key_records(id, &keys));
         Begun { exchange, version, keys }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use contract::Value;
-use journal::{Node, Record, SourceKey};
+use journal::{Digest, Node, Record, SourceKey};
 use route::{Envelope, ExchangeId, Link, Outcome, OutcomeKind};
 
 use super::{Arrival, Begun, Dispatch, recover};
@@ -26,7 +26,8 @@ impl Dispatch {
                 arrivals
             }
             OutcomeKind::Received { items } => {
-                let source = &begun.exchange.envelope().source;
+                // Also a request that is translated again brings each item in once.
+                let source = begun.exchange.envelope().origin();
                 let scope = format!("{}:{source}", begun.version.plan.name);
                 items
                     .iter()
@@ -44,6 +45,7 @@ impl Dispatch {
                             }),
                             body_digest: None,
                             parent: Some(begun.exchange.id().0),
+                            repeats: None,
                         })
                     })
                     .collect()
@@ -60,12 +62,14 @@ impl Dispatch {
         body: &str,
     ) -> Option<Arrival> {
         match read_message(version, body.as_bytes(), false) {
+            Ok(message) if has_it_already(begun, &version.plan.name, topic, &message) => None,
             Ok(message) => Some(Arrival {
                 version: version.clone(),
                 envelope: envelope(begun, &format!("event:{topic}"), message),
                 source_key: None,
                 body_digest: None,
                 parent: Some(begun.exchange.id().0),
+                repeats: None,
             }),
             // The checker has compared publisher and subscriber; only a stored older publisher
             // with another contract comes here.
@@ -82,6 +86,29 @@ impl Dispatch {
     }
 }
 
+/// Under the keys of its original an exchange tells subscribers nothing that they heard from that one.
+fn has_it_already(begun: &Begun, route: &str, topic: &str, message: &Value) -> bool {
+    let keys = begun.exchange.envelope().replay.as_ref().and_then(|replay| replay.keys.as_ref());
+    keys.is_some_and(|keys| {
+        let body = contract::json::write(message);
+        keys.delivered.contains(&delivery(route, topic, body.as_bytes()))
+    })
+}
+
+/// An event that a subscriber took in, by what identifies it among the deliveries of one exchange.
+pub(super) fn delivery(route: &str, topic: &str, message: &[u8]) -> String {
+    format!("{route} {topic} {}", Digest::of(message))
+}
+
+pub(super) fn outcome_record(id: ExchangeId, outcome: &Outcome) -> Record {
+    Record::Outcome {
+        exchange: id.0,
+        sequence: outcome.sequence,
+        at_ms: clock::to_ms(outcome.at),
+        body: serde_json::to_string(outcome).unwrap_or_default(),
+    }
+}
+
 fn envelope(begun: &Begun, source: &str, message: Value) -> Envelope {
     Envelope {
         message,
@@ -90,6 +117,7 @@ fn envelope(begun: &Begun, source: &str, message: Value) -> Envelope {
         received_at: clock::now(),
         traceparent: Some(crate::trace::parent(&begun.exchange)),
         raw: false,
+        replay: None,
     }
 }
 

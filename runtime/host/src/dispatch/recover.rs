@@ -147,6 +147,12 @@ fn envelope(
         publish::read_message(version, &stored.message, stored.raw).map_err(unreadable)?;
     let headers: BTreeMap<String, String> =
         serde_json::from_str(&stored.headers).map_err(|error| unreadable(error.to_string()))?;
+    let replay: Option<route::Replay> = match &stored.replay {
+        Some(replay) => Some(
+            serde_json::from_str(&replay.body).map_err(|error| unreadable(error.to_string()))?,
+        ),
+        None => None,
+    };
     Ok(Envelope {
         message,
         headers,
@@ -154,6 +160,7 @@ fn envelope(
         received_at: clock::from_ms(stored.summary.received_at_ms),
         traceparent: stored.traceparent.clone(),
         raw: stored.raw,
+        replay: replay.map(Arc::new),
     })
 }
 

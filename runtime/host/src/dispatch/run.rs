@@ -179,12 +179,7 @@ impl Dispatch {
         }
         let mut children = Vec::new();
         for outcome in &outcomes {
-            records.push(Record::Outcome {
-                exchange: drive.begun.exchange.id().0,
-                sequence: outcome.sequence,
-                at_ms: clock::to_ms(outcome.at),
-                body: serde_json::to_string(outcome).unwrap_or_default(),
-            });
+            records.push(publish::outcome_record(drive.begun.exchange.id(), outcome));
             for arrival in self.arrivals(&drive.begun, outcome) {
                 children.push(self.begin_new(arrival, &mut records));
             }

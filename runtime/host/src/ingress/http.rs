@@ -37,6 +37,7 @@ impl Ingress {
             received_at: clock::now(),
             traceparent: traceparent(&head.headers),
             raw: false,
+            replay: None,
         };
         let source_key = source_key(version, source, &envelope)?;
         let arrival = Arrival {
@@ -45,6 +46,7 @@ impl Ingress {
             body_digest: source_key.as_ref().map(|_| Digest::of(&body)),
             source_key,
             parent: None,
+            repeats: None,
         };
         match &source.reply {
             route::Reply::Status(status) => self.answer_accepted(arrival, *status).await,

@@ -78,10 +78,12 @@ async fn poll_once(
                 received_at: clock::now(),
                 traceparent: None,
                 raw: false,
+                replay: None,
             },
             source_key: Some(SourceKey { scope: name.clone(), key: item }),
             body_digest: None,
             parent: None,
+            repeats: None,
         })
         .collect();
     let advanced = received.next_cursor.filter(|next| cursor.as_ref() != Some(next));

@@ -52,10 +52,12 @@ pub(super) async fn run(
                 received_at: clock::now(),
                 traceparent: None,
                 raw: false,
+                replay: None,
             },
             source_key: Some(SourceKey { scope: name.clone(), key: due.to_string() }),
             body_digest: None,
             parent: None,
+            repeats: None,
         };
         let cursor = Record::Cursor { source: name.clone(), value: due.to_string() };
         match dispatch.accept_batch(vec![arrival], vec![cursor]).await {

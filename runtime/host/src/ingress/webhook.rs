@@ -65,6 +65,7 @@ impl Ingress {
                     received_at: now,
                     traceparent: traceparent(&head.headers),
                     raw: true,
+                    replay: None,
                 },
                 // The same delivery again is the same exchange; its items have keys of their own.
                 source_key: Some(SourceKey {
@@ -73,6 +74,7 @@ impl Ingress {
                 }),
                 body_digest: None,
                 parent: None,
+                repeats: None,
             });
         }
         self.dispatch

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{ROWS_MAX, Reader, key, rows};
-use crate::record::SourceKey;
+use crate::record::{Replay, SourceKey};
 use crate::{Digest, Error};
 
 /// A listing looks at no more rows than this before it answers with what it has.
@@ -112,6 +112,7 @@ pub struct StoredExchange {
     pub message: Vec<u8>,
     pub traceparent: Option<String>,
     pub raw: bool,
+    pub replay: Option<Replay>,
     /// In the order of their sequence.
     pub outcomes: Vec<StoredOutcome>,
     /// Business keys: name, value.
@@ -138,7 +139,12 @@ pub struct ExchangeFilter {
     pub state: Option<State>,
     /// The name of an end, as in `done`.
     pub end: Option<String>,
+    /// Accepted at or after.
     pub since_ms: Option<u64>,
+    /// Accepted before.
+    pub until_ms: Option<u64>,
+    /// That stood on the exception desk with this class, now or once.
+    pub class: Option<String>,
     /// Only ids below this: the `next` of the page before.
     pub before: Option<u64>,
     pub limit: usize,
@@ -258,6 +264,32 @@ impl Reader {
         .await
     }
 
+    /// The exchanges that repeat this one, oldest first.
+    pub async fn replays(&self, of: u64, limit: usize) -> Result<Vec<Summary>, Error> {
+        self.run(move |from| {
+            let sql = format!(
+                "{SUMMARY} JOIN replay r ON r.exchange = e.id WHERE r.of = ?1 ORDER BY e.id LIMIT ?2"
+            );
+            let mut found = from.prepare_cached(&sql)?;
+            found.query_map(params![key(of), rows(limit)], read_summary)?.collect()
+        })
+        .await
+    }
+
+    /// The exchanges whose calls go under the keys of another one that begin so, oldest first.
+    pub async fn under_root(&self, root: &str, limit: usize) -> Result<Vec<Summary>, Error> {
+        let root = root.to_owned();
+        self.run(move |from| {
+            let sql = format!(
+                "{SUMMARY} JOIN replay r ON r.exchange = e.id
+                 WHERE r.key_root = ?1 ORDER BY e.id LIMIT ?2"
+            );
+            let mut found = from.prepare_cached(&sql)?;
+            found.query_map(params![root, rows(limit)], read_summary)?.collect()
+        })
+        .await
+    }
+
     pub async fn counts(&self) -> Result<Counts, Error> {
         self.run(|from| {
             let mut counts = Counts::default();
@@ -298,6 +330,12 @@ fn stored_exchange(from: &Connection, id: i64) -> rusqlite::Result<Option<Stored
     )?;
     let keys = keys.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let keys = keys.collect::<Result<_, _>>()?;
+    let mut replay =
+        from.prepare_cached("SELECT of, key_root, body FROM replay WHERE exchange = ?1")?;
+    let replay = replay.query_row([id], |row| {
+        Ok(Replay { of: unsigned(row, 0)?, key_root: row.get(1)?, body: row.get(2)? })
+    });
+    let replay = replay.optional()?;
     let mut accept = from.prepare_cached(
         "SELECT v.digest, e.source_scope, e.source_key, e.body_digest, e.headers, e.message,
             e.traceparent, e.raw
@@ -318,6 +356,7 @@ fn stored_exchange(from: &Connection, id: i64) -> rusqlite::Result<Option<Stored
                 message: row.get(5)?,
                 traceparent: row.get(6)?,
                 raw: row.get(7)?,
+                replay,
                 outcomes,
                 keys,
             })
@@ -338,11 +377,16 @@ fn list(from: &Connection, filter: &ExchangeFilter) -> rusqlite::Result<Page> {
         Some(State::Ended) => " AND o.exchange IS NULL",
         Some(_) => " AND e.id IN (SELECT exchange FROM open WHERE state = ?2)",
     };
-    let sql = format!("{SUMMARY} WHERE e.id < ?1{by_state} AND ?2 = ?2 ORDER BY e.id DESC");
+    let by_class = match filter.class {
+        None => " AND ?3 IS NULL",
+        Some(_) => " AND e.id IN (SELECT exchange FROM exception WHERE class = ?3)",
+    };
+    let sql =
+        format!("{SUMMARY} WHERE e.id < ?1{by_state} AND ?2 = ?2{by_class} ORDER BY e.id DESC");
     let mut statement = from.prepare_cached(&sql)?;
     let before = filter.before.map_or(i64::MAX, key);
     let state = filter.state.map_or(0, State::stored);
-    let mut found = statement.query(params![before, state])?;
+    let mut found = statement.query(params![before, state, filter.class])?;
     let mut page = Page { exchanges: Vec::new(), next: None };
     let mut looked_at = 0;
     while let Some(row) = found.next()? {
@@ -365,6 +409,7 @@ fn matches(filter: &ExchangeFilter, found: &Summary) -> bool {
     filter.route.as_ref().is_none_or(|route| *route == found.route)
         && filter.end.as_ref().is_none_or(|wanted| Some(wanted) == end)
         && filter.since_ms.is_none_or(|since| found.received_at_ms >= since)
+        && filter.until_ms.is_none_or(|until| found.received_at_ms < until)
 }
 
 fn read_summary(row: &Row<'_>) -> rusqlite::Result<Summary> {

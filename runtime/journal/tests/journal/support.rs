@@ -71,6 +71,7 @@ pub fn accept(exchange: u64) -> Accept {
         received_at_ms: NOW,
         traceparent: None,
         raw: false,
+        replay: None,
     }
 }
 

@@ -74,6 +74,7 @@ impl Exchange {
             }
             Change::InDoubt => {
                 self.progress.in_doubt = true;
+                self.progress.noted = true;
                 self.progress.probes = 0;
                 // Under a key that the system knows the call is safe to make again.
                 let keyed = self.call().is_some_and(|call| call.operation.key != Key::None);
@@ -176,6 +177,7 @@ impl Exchange {
             progress.attempts = 0;
         }
         progress.since = at;
+        progress.vouched = true;
         progress.spent = 0;
         progress.first_fault_at = None;
         progress.last_fault = None;

@@ -10,7 +10,7 @@ use super::{Action, CallAction, Exchange, Json, OutcomeKind, PROBES_MAX, class};
 use crate::retry::{Policy, jitter, later};
 use crate::step::{Call, Kind, Step, call::TIMEOUT_MS};
 use crate::with::Trouble;
-use crate::{Effect, Fault, Key, Retry, Source};
+use crate::{Asked, Effect, Fault, Key, Retry, Source};
 
 /// The longest pause between two questions to a probe.
 const PROBE_PAUSE_MS_MAX: u64 = 300_000;
@@ -75,14 +75,15 @@ impl Exchange {
             intent,
             timeout_ms: call.timeout_ms,
             probe_of: None,
-            started_at: self.progress.started_at,
+            started_at: self.asked_at(),
         })))
     }
 
     /// Whether a mutation may be called now.
     fn safety(&self, call: &Call, now: Timestamp) -> Safety {
         let in_doubt = self.progress.in_doubt;
-        let may_have_run = in_doubt || self.resumed;
+        // What the original of a replay asked for under these very keys counts as well.
+        let may_have_run = in_doubt || self.resumed || self.asked_before();
         let has_probe = call.probe.is_some();
         match call.operation.key {
             Key::LookedUp | Key::Honoured { .. } if may_have_run && self.forgotten(call, now) => {
@@ -102,6 +103,9 @@ impl Exchange {
                 "the call was under way when the runtime stopped, and nothing tells whether it took effect",
             ),
             Key::None if in_doubt => Safety::Park("nothing tells whether the call took effect"),
+            Key::None if self.asked_before() => Safety::Park(
+                "the exchange that this one repeats made the call, and nothing tells it from a second one",
+            ),
             Key::None => Safety::Intend,
         }
     }
@@ -110,7 +114,10 @@ impl Exchange {
     pub(super) fn forgotten(&self, call: &Call, now: Timestamp) -> bool {
         match call.operation.key {
             Key::Honoured { lifetime_s } => {
-                now >= later(self.progress.since, lifetime_s.saturating_mul(1_000))
+                // Of a key that another exchange has used, its first use counts.
+                let first = self.asked().filter(|_| !self.progress.vouched);
+                let since = first.map_or(self.progress.since, |asked| asked.at);
+                now >= later(since, lifetime_s.saturating_mul(1_000))
             }
             Key::LookedUp | Key::None => false,
         }
@@ -239,7 +246,7 @@ impl Exchange {
             intent: false,
             timeout_ms: call.timeout_ms,
             probe_of: Some(call.operation.operation.name.clone()),
-            started_at: self.progress.started_at,
+            started_at: self.asked_at(),
         }))
     }
 
@@ -261,7 +268,7 @@ impl Exchange {
             intent: false,
             timeout_ms: TIMEOUT_MS,
             probe_of: None,
-            started_at: self.progress.started_at,
+            started_at: self.asked_at(),
         };
         Some(self.calling(call))
     }
@@ -273,7 +280,32 @@ impl Exchange {
     }
 
     fn key(&self) -> String {
-        format!("{}/{}/{}", self.key_root, self.path(), self.progress.generation)
+        format!("{}/{}/{}", self.key_root, self.path(), self.key_generation())
+    }
+
+    /// Of the key: a replay under the keys of its original goes on where that one stood.
+    pub(super) fn key_generation(&self) -> u32 {
+        let first = self.original().map_or(0, |asked| asked.generation);
+        first + self.progress.generation
+    }
+
+    /// When the call was first asked for under its key.
+    pub(super) fn asked_at(&self) -> Timestamp {
+        self.asked().map_or(self.progress.started_at, |asked| asked.at)
+    }
+
+    /// What the original of a replay asked for under this very key.
+    fn asked(&self) -> Option<Asked> {
+        self.original().filter(|_| self.progress.generation == 0)
+    }
+
+    fn asked_before(&self) -> bool {
+        self.asked().is_some() && !self.progress.noted && !self.progress.vouched
+    }
+
+    fn original(&self) -> Option<Asked> {
+        let keys = self.envelope.replay.as_ref()?.keys.as_ref()?;
+        keys.calls.get(&self.path()).copied()
     }
 
     /// The policy is spent, or no retry would help.

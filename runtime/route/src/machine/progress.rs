@@ -28,6 +28,10 @@ pub(super) struct Progress {
     pub last_fault: Option<Fault>,
     /// An attempt under this key may have taken effect.
     pub in_doubt: bool,
+    /// The doubt about calls made before this exchange, or before a restart, was written.
+    pub noted: bool,
+    /// A person said to try again, knowing what came before.
+    pub vouched: bool,
     /// An intent was journalled, and nothing came of it yet.
     pub intended: bool,
     /// How often the probe was asked without learning anything.
@@ -47,6 +51,8 @@ impl Progress {
             first_fault_at: None,
             last_fault: None,
             in_doubt: false,
+            noted: false,
+            vouched: false,
             intended: false,
             probes: 0,
         }

@@ -184,5 +184,6 @@ pub fn envelope(message: Value) -> Envelope {
         received_at: at(0),
         traceparent: None,
         raw: false,
+        replay: None,
     }
 }

@@ -49,10 +49,12 @@ impl Dispatch {
                         received_at: clock::now(),
                         traceparent: traceparent.clone(),
                         raw: false,
+                        replay: None,
                     },
                     source_key: None,
                     body_digest: None,
                     parent: notice.exchange().map(|exchange| exchange.0),
+                    repeats: None,
                 }),
                 Err(reason) => tracing::error!(
                     route = version.plan.name,

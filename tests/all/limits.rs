@@ -101,10 +101,17 @@ fn what_must_wait_longer_waits_in_the_journal_and_says_why() {
     });
     assert_eq!(waiting["why"], "limit slow", "{waiting:#}");
     assert!(waiting["due_at"].is_string(), "{waiting:#}");
+    let told = runtime.cli(&["trace", waiting["exchange"].as_str().unwrap()]);
+    assert!(told.out.contains("held by limit slow until "), "{told:?}");
+    let metrics = runtime.ask("/metrics").body;
+    let held = metrics.lines().find(|line| line.starts_with("crossdock_held_total"));
+    assert!(held.is_some_and(|line| line.contains("reason=\"limit\"")), "{metrics}");
     runtime.crash();
     for id in &ids {
         assert_eq!(runtime.end_of(id), "done");
     }
+    let metrics = runtime.ask("/metrics").body;
+    assert!(metrics.contains("crossdock_held_seconds_count{"), "{metrics}");
     // A wait for a limit is no attempt; only the call that the crash cut may have been made again,
     // under its key.
     let keys: BTreeSet<String> = depot

@@ -45,6 +45,12 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HeldLabels {
+    reason: String,
+    limit: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LimitLabels {
     limit: String,
 }
@@ -56,6 +62,8 @@ pub struct Metrics {
     exceptions: Family<ExceptionLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<OperationLabels, Histogram>,
+    held: Family<HeldLabels, Counter>,
+    held_seconds: Family<HeldLabels, Histogram>,
     exchanges: Family<StateLabels, Gauge>,
     active: Gauge,
     limit_waiting: Family<LimitLabels, Gauge>,
@@ -63,6 +71,8 @@ pub struct Metrics {
     limit_slowed_seconds: Family<LimitLabels, Gauge>,
 }
 
+/// Bounds of the histogram of holds: from a moment to a day, in seconds.
+const HELD_BOUNDS: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 86_400.0];
 /// Bounds of the call histogram, in seconds.
 const CALL_BOUNDS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 
@@ -75,6 +85,8 @@ impl Default for Metrics {
             exceptions: Family::default(),
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_BOUNDS)),
+            held: Family::default(),
+            held_seconds: Family::new_with_constructor(|| Histogram::new(HELD_BOUNDS)),
             exchanges: Family::default(),
             active: Gauge::default(),
             limit_waiting: Family::default(),
@@ -94,6 +106,16 @@ impl Default for Metrics {
             "call_seconds",
             "Time of a call, limits not counted",
             metrics.call_seconds.clone(),
+        );
+        registry.register(
+            "held",
+            "Calls held back in the journal, not made and not failed",
+            metrics.held.clone(),
+        );
+        registry.register(
+            "held_seconds",
+            "Time that a call was held back before it was made, apart from call_seconds",
+            metrics.held_seconds.clone(),
         );
         registry.register(
             "exchanges",
@@ -141,6 +163,17 @@ impl Metrics {
         self.call_seconds.get_or_create(&labels).observe(took.as_secs_f64());
         let labels = CallLabels { connector, operation, outcome: outcome.to_owned() };
         self.calls.get_or_create(&labels).inc();
+    }
+
+    pub fn held(&self, hold: &crate::dispatch::Hold) {
+        let (reason, limit) = (hold.reason().to_string(), hold.name().to_owned());
+        self.held.get_or_create(&HeldLabels { reason, limit }).inc();
+    }
+
+    pub fn held_seconds(&self, held: &route::Held, took: jiff::SignedDuration) {
+        let (reason, limit) = (held.reason.to_string(), held.limit.clone());
+        let labels = HeldLabels { reason, limit };
+        self.held_seconds.get_or_create(&labels).observe(took.as_secs_f64().max(0.0));
     }
 
     /// The registry as text, with gauges read now.

@@ -34,6 +34,8 @@ type Applied<T = ()> = Result<T, Refusal>;
 #[derive(Default)]
 pub(crate) struct Writer {
     versions: HashMap<Digest, i64>,
+    /// By the commit under way.
+    hastened: u64,
 }
 
 impl Writer {
@@ -43,6 +45,7 @@ impl Writer {
 
     pub(crate) fn apply(&mut self, to: &Connection, commit: &Commit) -> Applied<Committed> {
         let (duplicates, dropped) = claim_source_keys(to, commit)?;
+        self.hastened = 0;
         for record in &commit.records {
             let parent = match record {
                 Record::Accept(accept) => accept.parent,
@@ -55,7 +58,7 @@ impl Writer {
             }
             self.write(to, record)?;
         }
-        Ok(Committed { duplicates })
+        Ok(Committed { duplicates, hastened: self.hastened })
     }
 
     fn write(&mut self, to: &Connection, record: &Record) -> Applied {
@@ -67,6 +70,10 @@ impl Writer {
             Record::Wait { exchange, due_at_ms, why } => {
                 let (state, due_at_ms) = (State::Waiting, Some(*due_at_ms));
                 set_open(to, *exchange, &Next { state, due_at_ms, why: Some(why), at_ms: None })
+            }
+            Record::Hasten { why, at_ms, every_us, count } => {
+                self.hastened += hasten(to, why, *at_ms, *every_us, *count)? as u64;
+                Ok(())
             }
             Record::Ready { exchange } => set_open(to, *exchange, &READY),
             Record::Task(task) => open_task(to, task),
@@ -266,6 +273,9 @@ struct Next<'a> {
     at_ms: Option<u64>,
 }
 
+/// An hour apart: a product with any number of rows stays within 64 bits.
+const HASTEN_EVERY_US_MAX: u64 = 3_600_000_000;
+
 const READY: Next<'static> = Next { state: State::Ready, due_at_ms: None, why: None, at_ms: None };
 
 fn set_open(to: &Connection, exchange: u64, next: &Next<'_>) -> Applied {
@@ -375,6 +385,30 @@ fn ended(to: &Connection, exchange: u64, end: &str, at_ms: u64) -> Applied {
         params![row, ms(at_ms), ending],
     )
     .map(drop)
+}
+
+/// Answers how many waits are due sooner than they were.
+fn hasten(
+    to: &Connection,
+    why: &str,
+    at_ms: u64,
+    every_us: u64,
+    count: Option<u32>,
+) -> Applied<usize> {
+    run(
+        to,
+        "UPDATE open SET due_at_ms = ?2 + held.place * ?3 / 1000
+         FROM (SELECT exchange AS id, row_number() OVER (ORDER BY due_at_ms, exchange) - 1 AS place
+               FROM open WHERE state = ?5 AND why = ?1 ORDER BY place LIMIT ?4) AS held
+         WHERE open.exchange = held.id AND open.due_at_ms > ?2 + held.place * ?3 / 1000",
+        params![
+            why,
+            ms(at_ms),
+            ms(every_us.min(HASTEN_EVERY_US_MAX)),
+            count.map_or(-1, i64::from),
+            State::Waiting.stored()
+        ],
+    )
 }
 
 fn link(to: &Connection, one: &Node, other: &Node) -> Applied {

@@ -35,6 +35,8 @@ pub struct Committed {
     /// Accepts whose source key was known. They, and every record of their exchange (and of its
     /// children) in the same commit, were left out; the rest of the commit is on disk.
     pub duplicates: Vec<Duplicate>,
+    /// Waits that were moved by `Record::Hasten`.
+    pub hastened: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,10 @@ pub enum Record {
     Outcome { exchange: u64, sequence: u32, at_ms: u64, body: String },
     /// The exchange waits for a time (retry, delay, settling) -> `Waiting`.
     Wait { exchange: u64, due_at_ms: u64, why: String },
+    /// What waits with exactly this `why` is due from `at_ms` on, longest due first, one after the
+    /// other `every_us` apart, so that what was held together does not come back together. At most
+    /// `count` of them if given; one that is due sooner stays so.
+    Hasten { why: String, at_ms: u64, every_us: u64, count: Option<u32> },
     /// The exchange goes on: clears wait, park and due time -> `Ready`. As with every change of
     /// state, a task or exception that stood open is closed without an answer.
     Ready { exchange: u64 },
@@ -191,7 +197,8 @@ impl Record {
             | Record::ExceptionClosed { exchange, .. }
             | Record::End { exchange, .. }
             | Record::Key { exchange, .. } => Some(*exchange),
-            Record::Link { .. }
+            Record::Hasten { .. }
+            | Record::Link { .. }
             | Record::Cursor { .. }
             | Record::Artifact { .. }
             | Record::RouteVersion { .. }

@@ -30,8 +30,8 @@ pub use fault::{Fault, Retry};
 pub use id::{ExchangeId, NotAnId};
 pub use links::{Link, OWN_SYSTEM, links};
 pub use machine::{
-    Action, Advance, CallAction, Decision, End, Event, Exception, Exchange, FindAction, Item, Json,
-    Linked, Outcome, OutcomeKind, ProbeAnswer, RestoreError, Task,
+    Action, Advance, CallAction, Decision, End, Event, Exception, Exchange, FindAction, Held,
+    HeldBy, Item, Json, Linked, Outcome, OutcomeKind, ProbeAnswer, RestoreError, Task, Waited,
 };
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
 pub use plan::{MessageType, Plan, Received};

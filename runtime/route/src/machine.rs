@@ -8,6 +8,7 @@ mod apply;
 mod call;
 mod drive;
 mod event;
+mod held;
 mod outcome;
 mod progress;
 
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 pub use action::{Action, CallAction, Exception, FindAction, Task, class};
 pub use apply::RestoreError;
 pub use event::{Advance, Decision, Event, Linked};
+pub use held::{Held, HeldBy, Waited};
 pub use outcome::{End, Item, Json, Outcome, OutcomeKind, ProbeAnswer};
 
 use crate::plan::key_text;
@@ -126,6 +128,11 @@ impl Exchange {
     /// The step under way; none once all have run.
     pub fn step(&self) -> Option<usize> {
         (self.at < self.plan.steps.len()).then_some(self.at)
+    }
+
+    /// Set while the call that comes next was held back and has not been made yet.
+    pub fn waited(&self) -> Option<&Waited> {
+        self.progress.waited.as_ref()
     }
 
     /// Set once it is over.

@@ -115,9 +115,7 @@ pub fn describe(outcome: &Value) -> String {
             body["fault"]["code"].as_str().unwrap_or_default(),
             body["fault"]["message"].as_str().unwrap_or_default()
         ),
-        "throttled" => {
-            format!("held back by the limit {} until {}", text("limit"), clock_time(text("until")))
-        }
+        "throttled" => held(body),
         "probed" => format!("asked whether it took effect: {}", text("answer")),
         "excepted" => format!("EXCEPTION {}: {}", text("class"), text("message")),
         "retried" => format!("{} ran it again", text("by")),
@@ -131,6 +129,15 @@ pub fn describe(outcome: &Value) -> String {
         },
         other => other.to_owned(),
     }
+}
+
+/// `held by breaker erp (payment: 5 of 6 calls gave no answer) until 12:03:09.250`
+fn held(body: &Value) -> String {
+    let text = |name: &str| body[name].as_str();
+    let reason = text("reason").unwrap_or("limit");
+    let detail = text("detail").map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let (limit, until) = (text("limit").unwrap_or_default(), text("until").unwrap_or_default());
+    format!("held by {reason} {limit}{detail} until {}", clock_time(until))
 }
 
 /// The word in an answer that says how it went, if it has one.

@@ -28,7 +28,7 @@ impl Dispatch {
         let permit = self
             .enter_limit(alias, route, timeout)
             .await
-            .map_err(|spent| format!("the limit `{}` is spent", spent.limit))?;
+            .map_err(|(hold, _)| format!("held by {hold}"))?;
         let now = clock::now();
         let context = CallContext {
             exchange: name.to_owned(),

@@ -7,24 +7,18 @@ use connector::{CallContext, CallError, Connector};
 use contract::Value;
 use route::{CallAction, Fault, FindAction, Linked, OWN_SYSTEM, Retry};
 
-use super::{Begun, Dispatch};
+use super::{Begun, Dispatch, Hold};
 use crate::clock;
 use crate::limits::{Permit, TENANT};
 
 pub(super) enum CallEnd {
     Answer(Value),
     Fault(Fault),
-    /// The budget is spent for longer than it pays to wait in memory. Nothing was called.
-    Throttled {
-        limit: String,
+    /// For longer than it pays to wait in memory. Nothing was called.
+    Held {
+        hold: Hold,
         after: Duration,
     },
-}
-
-/// The budget of a connector is spent for longer than the caller's patience.
-pub(super) struct Spent {
-    pub limit: String,
-    pub after: Duration,
 }
 
 impl Dispatch {
@@ -34,12 +28,12 @@ impl Dispatch {
         alias: &str,
         route: &str,
         patience: Duration,
-    ) -> Result<Option<Permit>, Spent> {
+    ) -> Result<Option<Permit>, (Hold, Duration)> {
         let limit = self.options.connector_limits.get(alias);
         let Some(budget) = limit.and_then(|limit| self.limits.get(limit)) else { return Ok(None) };
         match budget.enter(route, patience).await {
             Ok(permit) => Ok(Some(permit)),
-            Err(refused) => Err(Spent { limit: budget.name.clone(), after: refused.after }),
+            Err(refused) => Err((Hold::Limit { name: budget.name.clone() }, refused.after)),
         }
     }
 
@@ -65,8 +59,11 @@ impl Dispatch {
         let patience = self.options.limit_patience;
         let permit = match self.enter_limit(&call.connector, route, patience).await {
             Ok(permit) => permit,
-            Err(Spent { limit, after }) => return CallEnd::Throttled { limit, after },
+            Err((hold, after)) => return CallEnd::Held { hold, after },
         };
+        if let Some(waited) = begun.exchange.waited() {
+            self.metrics.held_seconds(&waited.last, clock::now().duration_since(waited.since));
+        }
         let Some(connector) = begun.version.connectors.get(&call.connector) else {
             return CallEnd::Fault(Fault {
                 retry: Retry::Never,

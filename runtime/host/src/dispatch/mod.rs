@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod hold;
 mod notify;
 mod publish;
 mod recover;
@@ -25,6 +26,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::running::{RouteVersion, RunningSet, Versions};
 
+pub use hold::Hold;
 pub use reply::{Reply, ReplyTo};
 pub use resume::ResumeError;
 

@@ -66,9 +66,11 @@ impl Dispatch {
                     match self.call(&drive.begun, &call).await {
                         CallEnd::Answer(value) => Event::Answer(value),
                         CallEnd::Fault(fault) => Event::Fault(fault),
-                        CallEnd::Throttled { limit, after } => {
-                            let until = clock::from_ms(clock::now_ms() + after.as_millis() as u64);
-                            Event::Throttled { limit, until }
+                        CallEnd::Held { hold, after } => {
+                            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                            let until = clock::from_ms(clock::now_ms().saturating_add(after_ms));
+                            self.metrics.held(&hold);
+                            Event::Throttled(hold.until(until))
                         }
                     }
                 }

@@ -216,3 +216,39 @@ fn assert_conflict<T: std::fmt::Debug>(answer: &Result<T, Error>, expected: &str
         other => panic!("expected a conflict ({expected}), got {other:?}"),
     }
 }
+
+#[tokio::test]
+async fn what_waits_for_the_same_is_hastened_in_its_order_and_nothing_else_is() {
+    let place = Place::new();
+    let journal = place.with_route_and(options()).await;
+    let wait =
+        |exchange, due_at_ms, why: &str| Record::Wait { exchange, due_at_ms, why: why.into() };
+    let mut records: Vec<Record> = (1..=6).map(|id| Record::Accept(accept(id))).collect();
+    records.extend([
+        wait(1, 9_003, "breaker erp"),
+        wait(2, 9_001, "breaker erp"),
+        wait(3, 9_002, "breaker erp"),
+        wait(4, 9_000, "breaker wms"),
+        wait(5, 1_000, "breaker erp"),
+    ]);
+    journal.commit(Commit::new(records)).await.unwrap();
+    let hasten = |count| Record::Hasten {
+        why: "breaker erp".to_owned(),
+        at_ms: 5_000,
+        every_us: 1_500,
+        count,
+    };
+    // Two of them: the one that is due already stays, the one that waits longest comes next.
+    let committed = journal.commit(hasten(Some(2)).into()).await.unwrap();
+    assert_eq!(committed.hastened, 1);
+    let due = |due: Vec<journal::DueTimer>| {
+        due.iter().map(|timer| (timer.exchange, timer.due_at_ms)).collect::<Vec<_>>()
+    };
+    let found = due(journal.due_timers(8_000, 10).await.unwrap());
+    assert_eq!(found, [(5, 1_000), (2, 5_001)]);
+    let committed = journal.commit(hasten(None).into()).await.unwrap();
+    assert_eq!(committed.hastened, 2);
+    let found = due(journal.due_timers(8_000, 10).await.unwrap());
+    assert_eq!(found, [(5, 1_000), (2, 5_001), (3, 5_003), (1, 5_004)]);
+    assert_eq!(journal.commit(end(6).into()).await.unwrap().hastened, 0);
+}

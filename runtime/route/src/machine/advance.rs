@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::apply::{Change, found_value};
 use super::progress::Standing;
 use super::{
-    Action, Advance, Decision, End, Event, Exchange, Item, Json, Linked, Outcome, OutcomeKind,
-    ProbeAnswer, class,
+    Action, Advance, Decision, End, Event, Exchange, Held, Item, Json, Linked, Outcome,
+    OutcomeKind, ProbeAnswer, class,
 };
 use crate::plan::Received;
 use crate::retry::later;
@@ -22,13 +22,17 @@ pub(super) struct Draft {
     pub now: Timestamp,
     pub outcomes: Vec<Outcome>,
     pub links: Vec<Link>,
+    /// The host says that a wait is over.
+    pub fired: bool,
 }
 
 impl Exchange {
     /// `now` before the last outcome counts as the time of that outcome.
     pub fn advance(&mut self, event: Event, now: Timestamp) -> Advance {
         let now = now.max(self.last_at);
-        let mut draft = Draft { now, outcomes: Vec::new(), links: Vec::new() };
+        // A hold is over when the journal no longer has it as waiting, before its time perhaps.
+        let fired = matches!(event, Event::Fired | Event::Resume);
+        let mut draft = Draft { now, outcomes: Vec::new(), links: Vec::new(), fired };
         match event {
             Event::Start | Event::Resume => self.wake(),
             Event::Fired => {
@@ -41,7 +45,7 @@ impl Exchange {
             }
             Event::Answer(value) => self.on_answer(value, &mut draft),
             Event::Fault(fault) => self.on_fault(fault, &mut draft),
-            Event::Throttled { limit, until } => self.on_throttled(limit, until, &mut draft),
+            Event::Throttled(held) => self.on_throttled(held, &mut draft),
             Event::Found(nodes) => self.on_found(nodes, &mut draft),
             Event::Decided(decision) => self.on_decided(decision, &mut draft),
             Event::Retry { by, why } => self.on_retry(by, why, &mut draft),
@@ -121,10 +125,9 @@ impl Exchange {
         self.write(kind, Change::Attempt(attempt, fault), draft);
     }
 
-    fn on_throttled(&mut self, limit: String, until: Timestamp, draft: &mut Draft) {
+    fn on_throttled(&mut self, held: Held, draft: &mut Draft) {
         if matches!(self.under_way, Some(Action::Call(_))) {
-            let kind = OutcomeKind::Throttled { limit: limit.clone(), until };
-            self.write(kind, Change::Throttled { limit, until }, draft);
+            self.write(OutcomeKind::Throttled(held.clone()), Change::Throttled(held), draft);
         }
     }
 

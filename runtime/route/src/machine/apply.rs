@@ -6,7 +6,7 @@ use contract::{Type, Value};
 use jiff::Timestamp;
 
 use super::progress::{Progress, Standing};
-use super::{Decision, Exception, Exchange, Json, Outcome, OutcomeKind, ProbeAnswer, Task};
+use super::{Decision, Exception, Exchange, Held, Json, Outcome, OutcomeKind, ProbeAnswer, Task};
 use crate::Key;
 use crate::retry::later;
 use crate::step::Kind;
@@ -38,10 +38,7 @@ pub(super) enum Change {
     Found(Value),
     Intent,
     Attempt(u32, crate::Fault),
-    Throttled {
-        limit: String,
-        until: Timestamp,
-    },
+    Throttled(Held),
     InDoubt,
     Probed(ProbeAnswer),
     Excepted(Exception),
@@ -56,6 +53,7 @@ impl Exchange {
         self.last_at = at;
         self.under_way = None;
         self.resumed = false;
+        self.progress.release(at);
         match change {
             Change::Answered(value) => self.answered(value, at),
             Change::Skipped => self.skipped(at),
@@ -66,11 +64,16 @@ impl Exchange {
             Change::Parked(task) => self.standing = Standing::Parked(task),
             Change::Intent => self.progress.intended = true,
             Change::Attempt(attempt, fault) => self.attempted(attempt, fault, at),
-            Change::Throttled { limit, until } => {
+            Change::Throttled(held) => {
                 // Nothing was called, so what was intended is to be intended again.
                 self.progress.intended = false;
-                let after = Box::new(self.standing.clone());
-                self.standing = Standing::Throttled { limit, until, after };
+                self.progress.hold(&held, at);
+                // Restored, it may still stand as the last hold left it.
+                let after = match &self.standing {
+                    Standing::Throttled { after, .. } => after.clone(),
+                    other => Box::new(other.clone()),
+                };
+                self.standing = Standing::Throttled { held, after };
             }
             Change::InDoubt => {
                 self.progress.in_doubt = true;
@@ -142,6 +145,7 @@ impl Exchange {
     fn attempted(&mut self, attempt: u32, fault: crate::Fault, at: Timestamp) {
         let unknown = fault.retry == crate::Retry::OutcomeUnknown && self.mutates();
         let progress = &mut self.progress;
+        progress.waited = None;
         progress.attempts = attempt;
         progress.spent += 1;
         progress.first_fault_at.get_or_insert(at);
@@ -153,6 +157,7 @@ impl Exchange {
     }
 
     fn probed(&mut self, answer: ProbeAnswer, at: Timestamp) {
+        self.progress.waited = None;
         match answer {
             ProbeAnswer::Absent => {
                 self.progress.in_doubt = false;
@@ -258,9 +263,7 @@ impl Exchange {
             }
             OutcomeKind::Intent => Change::Intent,
             OutcomeKind::Attempt { attempt, fault } => Change::Attempt(*attempt, fault.clone()),
-            OutcomeKind::Throttled { limit, until } => {
-                Change::Throttled { limit: limit.clone(), until: *until }
-            }
+            OutcomeKind::Throttled(held) => Change::Throttled(held.clone()),
             OutcomeKind::InDoubt => Change::InDoubt,
             OutcomeKind::Probed { answer, .. } => Change::Probed(*answer),
             OutcomeKind::Excepted { class, code, message, fault } => {
@@ -284,7 +287,7 @@ impl Exchange {
                 K::Ended { .. } => true,
                 K::Received { .. } => self.envelope.raw,
                 K::Excepted { .. } | K::Retried { .. } => self.envelope.raw || step.is_some(),
-                K::Attempt { .. } | K::Throttled { .. } => {
+                K::Attempt { .. } | K::Throttled(_) => {
                     self.envelope.raw || is(|kind| matches!(kind, Kind::Call(_)))
                 }
                 K::Answered { .. } | K::Intent | K::InDoubt | K::Probed { .. } => {

@@ -32,10 +32,11 @@ impl Exchange {
                     self.probe(at, draft)
                 }
                 Standing::Absent => self.after_absent(draft),
-                Standing::Throttled { limit, until, after } => {
-                    if draft.now < *until {
-                        let why = format!("limit {limit}");
-                        return Action::Wait { until: *until, why };
+                Standing::Throttled { held, after } => {
+                    // What holds it may end early; then it is told to go on before its time.
+                    if draft.now < held.until && !draft.fired {
+                        let why = held.reason.why(&held.limit);
+                        return Action::Wait { until: held.until, why };
                     }
                     self.standing = (**after).clone();
                     None

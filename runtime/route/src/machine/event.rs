@@ -4,7 +4,7 @@ use contract::Value;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Outcome};
+use super::{Action, Held, Outcome};
 use crate::{Fault, Link};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,8 @@ pub enum Event {
     Answer(Value),
     /// Of a call.
     Fault(Fault),
-    /// Of a call: its budget is spent until then, and nothing was called.
-    Throttled { limit: String, until: Timestamp },
+    /// Of a call: it is held back until then, and nothing was called.
+    Throttled(Held),
     /// The time of a wait has come. Order matters: the host says this only while the journal has the
     /// exchange as waiting, and takes that back in the commit before it calls a mutation. So nothing
     /// was under way, and a restored exchange is not in doubt.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Decision;
+use super::{Decision, Held};
 use crate::Fault;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,11 +63,8 @@ pub enum OutcomeKind {
         attempt: u32,
         fault: Fault,
     },
-    /// A limit held a call back; nothing was called.
-    Throttled {
-        limit: String,
-        until: Timestamp,
-    },
+    /// A call was held back; nothing was called.
+    Throttled(Held),
     /// It stopped while a call may have been under way: the call is repeated under its key, or its
     /// probe is asked after the settling time.
     InDoubt,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contract::Value;
 use jiff::Timestamp;
 
-use super::{End, Exception, Task};
+use super::{End, Exception, Held, Task, Waited};
 use crate::Fault;
 
 /// Of the step under way, or of the element under way in an `each`.
@@ -24,6 +24,7 @@ pub(super) struct Progress {
     pub attempts: u32,
     /// Since it began or a person said to try again: what the policy counts.
     pub spent: u32,
+    /// Moved on by the time that calls were held back since: a policy's total counts none of it.
     pub first_fault_at: Option<Timestamp>,
     pub last_fault: Option<Fault>,
     /// An attempt under this key may have taken effect.
@@ -36,6 +37,9 @@ pub(super) struct Progress {
     pub intended: bool,
     /// How often the probe was asked without learning anything.
     pub probes: u32,
+    /// The call is held back, from then until at most then.
+    held: Option<(Timestamp, Timestamp)>,
+    pub waited: Option<Waited>,
 }
 
 impl Progress {
@@ -55,6 +59,23 @@ impl Progress {
             vouched: false,
             intended: false,
             probes: 0,
+            held: None,
+            waited: None,
+        }
+    }
+
+    pub fn hold(&mut self, held: &Held, at: Timestamp) {
+        self.held = Some((at, held.until));
+        let since = self.waited.as_ref().map_or(at, |waited| waited.since);
+        self.waited = Some(Waited { since, last: held.clone() });
+    }
+
+    /// The first outcome after a hold: the clock of the retry policy stood still until then.
+    pub fn release(&mut self, at: Timestamp) {
+        let Some((from, until)) = self.held.take() else { return };
+        let stood = until.min(at).duration_since(from).max(jiff::SignedDuration::ZERO);
+        if let Some(first) = &mut self.first_fault_at {
+            *first = first.checked_add(stood).unwrap_or(Timestamp::MAX);
         }
     }
 
@@ -75,10 +96,9 @@ pub(super) enum Standing {
     Attempted {
         at: Timestamp,
     },
-    /// A limit holds the call back; then it stands as before.
+    /// The call is held back; then it stands as before.
     Throttled {
-        limit: String,
-        until: Timestamp,
+        held: Held,
         after: Box<Standing>,
     },
     /// The probe is to be asked: it settles from `at` on.

@@ -81,7 +81,7 @@ fn note(step: &str, kind: &str, body: &Value) -> Option<String> {
             body["fault"]["code"].as_str().unwrap_or_default(),
             body["fault"]["message"].as_str().unwrap_or_default()
         ),
-        "throttled" => format!("{step}: held back by the limit `{}`", text("limit")),
+        "throttled" => format!("{step}: held by {} {}", text("reason"), text("limit")),
         "probed" => format!("{step}: its probe said {}", text("answer")),
         "parked" => format!("{step}: waited for {}", text("role")),
         "decided" => format!("{step}: {} decided `{}`", text("by"), text("answer")),

@@ -11,6 +11,7 @@ mod ingress;
 mod limits;
 mod metrics;
 mod notice;
+mod retention;
 mod running;
 mod server;
 mod state;

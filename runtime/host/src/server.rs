@@ -16,6 +16,7 @@ use crate::ingress::serve::{listen, serve};
 use crate::ingress::signature::Verifier;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::retention;
 use crate::running::{self, Secrets, Versions};
 use crate::state::ConnectorState;
 
@@ -60,6 +61,8 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     dispatch.start().await.map_err(Failure::surroundings)?;
     let ingress = Ingress::new(dispatch.clone(), verifiers, config.listen.clone());
     ingress.start_sources(&stopping);
+    let sweep = retention::run(dispatch.clone(), config.retention.clone(), stopping.clone());
+    let sweep = tokio::spawn(sweep);
     let addresses = (http.local_addr(), admin_listener.local_addr());
     let read_timeout = config.listen.read_timeout.0;
     let messages = tokio::spawn(serve(
@@ -91,6 +94,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let _ = tokio::time::timeout(config.work.drain.0, async {
         let _ = messages.await;
         let _ = admin_server.await;
+        let _ = sweep.await;
     })
     .await;
     if !drained {

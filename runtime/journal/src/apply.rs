@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
 
 use crate::reader::State;
 use crate::record::{Accept, Commit, Committed, Duplicate, Exception, Node, Record, Task};
-use crate::{Digest, audit, error};
+use crate::{Digest, audit, error, retention};
 
 /// Why a commit was not applied.
 pub(crate) enum Refusal {
@@ -28,6 +28,9 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
+/// A link that is seen again is noted at most so often.
+const LINK_SEEN_MS: i64 = 3_600_000;
+
 type Applied<T = ()> = Result<T, Refusal>;
 
 /// What the writer remembers of the file. A rollback makes it stale: `forget`.
@@ -36,6 +39,10 @@ pub(crate) struct Writer {
     versions: HashMap<Digest, i64>,
     /// By the commit under way.
     hastened: u64,
+    /// About now, in ms since 1970: the committer's clock is that of the ids.
+    pub(crate) now_ms: u64,
+    /// Rows that retention took in this commit.
+    dropped: u64,
 }
 
 impl Writer {
@@ -46,6 +53,7 @@ impl Writer {
     pub(crate) fn apply(&mut self, to: &Connection, commit: &Commit) -> Applied<Committed> {
         let (duplicates, dropped) = claim_source_keys(to, commit)?;
         self.hastened = 0;
+        self.dropped = 0;
         for record in &commit.records {
             let parent = match record {
                 Record::Accept(accept) => accept.parent,
@@ -58,7 +66,7 @@ impl Writer {
             }
             self.write(to, record)?;
         }
-        Ok(Committed { duplicates, hastened: self.hastened })
+        Ok(Committed { duplicates, hastened: self.hastened, dropped: self.dropped })
     }
 
     fn write(&mut self, to: &Connection, record: &Record) -> Applied {
@@ -109,7 +117,7 @@ impl Writer {
                 params![value, name, id(*exchange)?],
             )
             .map(drop),
-            Record::Link { one, other } => link(to, one, other),
+            Record::Link { one, other } => link(to, one, other, self.now_ms),
             Record::Cursor { source, value } => run(
                 to,
                 "INSERT INTO cursor (source, value) VALUES (?1, ?2)
@@ -143,6 +151,12 @@ impl Writer {
                     .map(drop)
             }
             Record::Audit(entry) => Ok(audit::append(to, entry)?),
+            Record::Retention(batch) => {
+                self.dropped += retention::apply(to, batch)? as u64;
+                // A version may have gone, or be idle until the next accept.
+                self.forget();
+                Ok(())
+            }
         }
     }
 
@@ -193,14 +207,21 @@ impl Writer {
         if let Some(version) = self.versions.get(&accept.route_version) {
             return Ok(*version);
         }
-        let mut find = to.prepare_cached("SELECT id FROM route_version WHERE digest = ?1")?;
-        let found = find.query_row([accept.route_version.0], |row| row.get(0)).optional()?;
-        let Some(version) = found else {
+        let mut find =
+            to.prepare_cached("SELECT id, idle_since_ms FROM route_version WHERE digest = ?1")?;
+        let found: Option<(i64, Option<i64>)> = find
+            .query_row([accept.route_version.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((version, idle_since_ms)) = found else {
             return conflict(
                 &accept.exchange,
                 format_args!("runs on the route version {}, not stored", accept.route_version),
             );
         };
+        if idle_since_ms.is_some() {
+            let sql = "UPDATE route_version SET idle_since_ms = NULL WHERE id = ?1";
+            run(to, sql, [version])?;
+        }
         self.versions.insert(accept.route_version, version);
         Ok(version)
     }
@@ -228,7 +249,7 @@ fn claim_source_keys(to: &Connection, commit: &Commit) -> Applied<(Vec<Duplicate
             continue;
         }
         let mut holder = to.prepare_cached(
-            "SELECT k.exchange, e.body_digest FROM source_key k
+            "SELECT k.exchange, coalesce(e.body_digest, k.body_digest) FROM source_key k
              LEFT JOIN exchange e ON e.id = k.exchange WHERE k.scope = ?1 AND k.key = ?2",
         )?;
         let (exchange, stored): (i64, Option<[u8; 32]>) =
@@ -411,15 +432,16 @@ fn hasten(
     )
 }
 
-fn link(to: &Connection, one: &Node, other: &Node) -> Applied {
+fn link(to: &Connection, one: &Node, other: &Node, now_ms: u64) -> Applied {
     let (one, other) = (node(to, one)?, node(to, other)?);
     if one == other {
         return Ok(());
     }
     run(
         to,
-        "INSERT OR IGNORE INTO link (one, other) VALUES (?1, ?2), (?2, ?1)",
-        params![one, other],
+        "INSERT INTO link (one, other, at_ms) VALUES (?1, ?2, ?3), (?2, ?1, ?3)
+         ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms WHERE excluded.at_ms > at_ms + ?4",
+        params![one, other, ms(now_ms), LINK_SEEN_MS],
     )
     .map(drop)
 }

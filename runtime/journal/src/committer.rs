@@ -126,6 +126,7 @@ impl Committer {
         let mut verdicts: Vec<Option<Result<Committed, Error>>> = vec![None; commits.len()];
         'again: loop {
             self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+            self.writer.now_ms = shared.ids.now_ms();
             for (commit, verdict) in commits.iter().zip(&mut verdicts) {
                 if matches!(verdict, Some(Err(_))) {
                     continue;

@@ -40,6 +40,16 @@ pub enum Error {
     TooLarge { records: usize, bytes: usize },
     #[error("the journal {} could not be read: {reason}", path.display())]
     Read { path: PathBuf, reason: String },
+    #[error(
+        "the backup was not made: {} exists already; name another file, or move that one away",
+        target.display()
+    )]
+    BackupExists { target: PathBuf },
+    #[error(
+        "the backup {} was not made: {reason}. Nothing of it was left behind; when the reason is \
+         gone, start it again", target.display()
+    )]
+    Backup { target: PathBuf, reason: String },
     #[error("the journal is closed")]
     Closed,
 }
@@ -58,6 +68,8 @@ impl Error {
             Error::TooLarge { .. } => "CD0808",
             Error::Read { .. } => "CD0809",
             Error::Closed => "CD0810",
+            Error::BackupExists { .. } => "CD0811",
+            Error::Backup { .. } => "CD0812",
         }
     }
 

@@ -49,6 +49,11 @@ impl Ids {
         self.mark.load(Ordering::Acquire)
     }
 
+    /// The time as the ids know it: the latest that anyone asked with, in ms since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        EPOCH_MS + (self.clock.load(Ordering::Relaxed) >> SEQUENCE_BITS)
+    }
+
     pub(crate) fn next(&self, now_ms: u64) -> u64 {
         let now = count(now_ms);
         self.clock.fetch_max(now, Ordering::Relaxed);

@@ -4,6 +4,8 @@
 
 mod apply;
 mod audit;
+mod backup;
+mod check;
 mod checkpoint;
 mod committer;
 mod digest;
@@ -12,15 +14,21 @@ mod id;
 mod lock;
 mod reader;
 mod record;
+mod retention;
 mod schema;
+mod survey;
 
 pub use audit::{Audit, AuditHead, NotAHead};
+pub use backup::{Backup, backup};
+pub use check::{Check, Problem, check};
 pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use reader::*;
 pub use record::{
     Accept, Commit, Committed, Duplicate, Exception, Node, Record, Replay, SourceKey, Task,
 };
+pub use retention::{BATCH_ROWS_MAX, Retention};
+pub use survey::{OldestOpen, Survey, Table, survey};
 
 use std::ops::Deref;
 use std::path::Path;
@@ -220,6 +228,7 @@ fn begin(
             identity
         }
     };
+    note_restore(&transaction, now_ms)?;
     let node = u16::from_be_bytes([identity[0], identity[1]]) & NODE_MAX;
     let mark: Option<i64> = transaction
         .query_row("SELECT value FROM meta WHERE name = 'id_mark'", [], |row| row.get(0))
@@ -230,7 +239,23 @@ fn begin(
     Ok(ids)
 }
 
-fn system_now_ms() -> u64 {
+/// The first opening of a backup goes on record: what happened after it happened without it.
+fn note_restore(to: &Connection, now_ms: u64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM meta WHERE name = ?1 RETURNING value";
+    let made: Option<i64> = to.query_row(sql, [backup::MARK], |row| row.get(0)).optional()?;
+    let Some(made_at_ms) = made else { return Ok(()) };
+    tracing::warn!(
+        made_at_ms,
+        "this journal is a backup: effects since then are repeated under their own keys, and what \
+         was accepted since then is not here"
+    );
+    let [by, action, target, why] =
+        ["journal", "journal.restore", "journal", "started from a backup"].map(str::to_owned);
+    let detail = format!(r#"{{"backup_at_ms":{made_at_ms}}}"#);
+    audit::append(to, &Audit { at_ms: now_ms, by, action, target, why, detail })
+}
+
+pub(crate) fn system_now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

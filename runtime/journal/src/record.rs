@@ -1,7 +1,7 @@
 //! What the host tells the journal: records, grouped into a commit that is durable as a whole or
 //! not at all. The stored form of each record is described beside the tables in `schema.rs`.
 
-use crate::{Audit, Digest};
+use crate::{Audit, Digest, Retention};
 
 /// Records that belong together. They become durable in one transaction, in this order.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,8 @@ pub struct Committed {
     pub duplicates: Vec<Duplicate>,
     /// Waits that were moved by `Record::Hasten`.
     pub hastened: u64,
+    /// Rows that retention removed or emptied.
+    pub dropped: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +102,8 @@ pub enum Record {
     State { connector: String, key: String, value: Option<Vec<u8>> },
     /// An entry of the audit trail; the committer numbers and chains it.
     Audit(Audit),
+    /// A batch of what a retention policy no longer keeps.
+    Retention(Retention),
 }
 
 #[derive(Clone, Debug)]
@@ -203,7 +207,8 @@ impl Record {
             | Record::Artifact { .. }
             | Record::RouteVersion { .. }
             | Record::State { .. }
-            | Record::Audit(_) => None,
+            | Record::Audit(_)
+            | Record::Retention(_) => None,
         }
     }
 
@@ -222,6 +227,9 @@ impl Record {
                 Record::Artifact { bytes, .. } => bytes.len(),
                 Record::State { value, .. } => value.as_ref().map_or(0, Vec::len),
                 Record::Audit(audit) => audit.why.len() + audit.detail.len(),
+                Record::Retention(Retention::Payload { outcomes, .. }) => {
+                    outcomes.iter().map(|(_, body)| body.len()).sum()
+                }
                 _ => 0,
             }
     }

@@ -20,7 +20,8 @@ const WRITER_CACHE: i64 = -32 * 1024;
 ///
 /// All times are milliseconds since 1970 (UTC), all ids are exchange ids (see `id.rs`).
 /// `exchange`, `outcome` and `ended` are only appended to. What changes is small and apart:
-/// `open` holds a row for each exchange that has not ended, and no other.
+/// `open` holds a row for each exchange that has not ended, and no other. What has a column
+/// `exchange` goes with its exchange when retention drops it, unless `retention.rs` says otherwise.
 const STEPS: &[&str] = &[
     "
 -- One value a name: `identity` (random, 16 bytes), `node`, `id_mark` (ids below it may be used).
@@ -141,6 +142,21 @@ CREATE TABLE replay (
 CREATE INDEX replay_of ON replay (of);
 CREATE INDEX replay_key_root ON replay (key_root) WHERE key_root IS NOT NULL;
 ",
+    "
+-- Retention. `ended.dropped_at_ms`: its payload went then. A source key that outlives its exchange
+-- has `ended_at_ms`, and the digest of the body that came under it. `link.at_ms`: made, or seen
+-- again, about then. `route_version.idle_since_ms`: no exchange has begun or been open since.
+CREATE INDEX ended_at ON ended (at_ms);
+ALTER TABLE ended ADD COLUMN dropped_at_ms INTEGER;
+ALTER TABLE source_key ADD COLUMN body_digest BLOB;
+ALTER TABLE source_key ADD COLUMN ended_at_ms INTEGER;
+CREATE INDEX source_key_ended ON source_key (ended_at_ms) WHERE ended_at_ms IS NOT NULL;
+ALTER TABLE link ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE link SET at_ms = unixepoch() * 1000;
+ALTER TABLE route_version ADD COLUMN idle_since_ms INTEGER;
+-- What was dropped since the last entry `retention.drop` of the audit trail.
+CREATE TABLE dropped (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;
@@ -165,6 +181,8 @@ pub(crate) fn open_writer(path: &Path, file_bytes_max: Option<u64>) -> Result<Co
     }
     // Checkpoints are the checkpoint thread's: none may delay a commit.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
+    // What retention drops is overwritten, not only forgotten.
+    connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(failed)?;
     if let Some(bytes) = file_bytes_max {
@@ -177,6 +195,11 @@ pub(crate) fn open_writer(path: &Path, file_bytes_max: Option<u64>) -> Result<Co
 /// A connection that cannot write. The file must exist.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let failed = |error: rusqlite::Error| Error::open(path, &error);
+    if !path.exists() {
+        let reason = "there is no such file".to_owned();
+        let fix = "`crossdock run` makes it; or correct `data` in the configuration.";
+        return Err(Error::Open { path: path.to_owned(), reason, fix });
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;

@@ -32,6 +32,7 @@ pub use links::{Link, OWN_SYSTEM, links};
 pub use machine::{
     Action, Advance, CallAction, Decision, End, Event, Exception, Exchange, FindAction, Held,
     HeldBy, Item, Json, Linked, Outcome, OutcomeKind, ProbeAnswer, RestoreError, Task, Waited,
+    without_payload,
 };
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
 pub use plan::{MessageType, Plan, Received};

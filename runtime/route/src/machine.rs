@@ -10,6 +10,7 @@ mod drive;
 mod event;
 mod held;
 mod outcome;
+mod payload;
 mod progress;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use apply::RestoreError;
 pub use event::{Advance, Decision, Event, Linked};
 pub use held::{Held, HeldBy, Waited};
 pub use outcome::{End, Item, Json, Outcome, OutcomeKind, ProbeAnswer};
+pub use payload::without_payload;
 
 use crate::plan::key_text;
 use crate::{Envelope, ExchangeId, Plan, Source, scope};

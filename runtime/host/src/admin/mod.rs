@@ -1,6 +1,7 @@
 //! The admin API: what is running, what happened, what waits for a person; and the decisions that
 //! persons send back. JSON under `/v1`, health and metrics beside it.
 
+mod audit;
 mod decide;
 mod show;
 
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 
 use crate::dispatch::Dispatch;
 use crate::ingress::problem::{Answer, Problem, json_answer};
+
+pub use audit::{entry as audit_entry, verdict as audit_verdict};
 
 pub struct Admin {
     dispatch: Arc<Dispatch>,
@@ -65,6 +68,8 @@ impl Admin {
             (Method::POST, ["v1", "exceptions", id, action @ ("retry" | "discard")]) => {
                 self.close_exception(id, action, request).await
             }
+            (Method::GET, ["v1", "audit"]) => self.audit(&query).await,
+            (Method::GET, ["v1", "audit", "verify"]) => self.verify_audit(&query).await,
             (Method::GET, ["v1", "connectors"]) => Ok(self.connectors()),
             (Method::GET, ["v1", "routes"]) => Ok(self.routes()),
             (Method::GET, ["v1", "timeline", key, value]) => self.timeline(key, value).await,

@@ -246,12 +246,17 @@ fn summary(summary: &Summary) -> Value {
 
 fn whole(stored: &StoredExchange) -> Value {
     let mut shown = summary(&stored.summary);
+    shown["payload_dropped_at"] = stored.payload_dropped_at_ms.map(time).into();
     let outcomes: Vec<Value> = stored
         .outcomes
         .iter()
         .map(|stored| match serde_json::from_str::<Outcome>(&stored.body) {
             Ok(outcome) => json!({ "sequence": outcome.sequence, "at": outcome.at, "step": outcome.path, "outcome": outcome.kind }),
-            Err(_) => parsed(&stored.body),
+            // Retention left no more of it.
+            Err(_) => {
+                let outcome = parsed(&stored.body);
+                json!({ "sequence": stored.sequence, "at": outcome["at"], "step": outcome["path"], "outcome": outcome["kind"] })
+            }
         })
         .collect();
     let keys: serde_json::Map<String, Value> =

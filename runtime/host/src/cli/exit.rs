@@ -32,8 +32,15 @@ impl Failure {
         Failure { exit: Exit::Surroundings, text: text.to_string() }
     }
 
+    /// It failed, and the JSON that was printed says how.
+    pub fn told() -> Failure {
+        Failure::failed("")
+    }
+
     pub(super) fn report(self, json: bool) -> ExitCode {
-        if json {
+        if self.text.is_empty() {
+            // Told already.
+        } else if json {
             say!("{}", serde_json::json!({ "exit": self.exit as u8, "error": self.text }));
         } else if self.text.starts_with("error") {
             eprintln!("{}", self.text);

@@ -9,19 +9,24 @@ macro_rules! say {
     }};
 }
 
+mod audit;
 mod check;
 mod client;
 mod connector;
 mod exceptions;
 mod exit;
+mod journal;
 mod run;
 mod tasks;
 mod trace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::clock;
+use crate::config::{Config, Span};
 
 pub use exit::{Exit, Failure};
 
@@ -57,6 +62,12 @@ enum Command {
     /// Exchanges that stand until a person acts.
     #[command(subcommand)]
     Exceptions(exceptions::Command),
+    /// What people and policies did, and whether that record is whole. Needs no running runtime.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Back up, check and measure the journal, also while a runtime uses it.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Make, inspect and try connectors.
     #[command(subcommand)]
     Connector(connector::Command),
@@ -73,6 +84,8 @@ pub fn main() -> ExitCode {
         Command::Exceptions(command) => {
             exceptions::run(&arguments.config, arguments.json, &command)
         }
+        Command::Audit(command) => audit::run(&arguments.config, arguments.json, &command),
+        Command::Journal(command) => journal::run(&arguments.config, arguments.json, &command),
         Command::Connector(command) => connector::run(&arguments.config, arguments.json, &command),
     };
     match outcome {
@@ -88,6 +101,26 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         .build()
         .map_err(|error| Failure::surroundings(format!("cannot start: {error}")))?;
     Ok(runtime.block_on(work))
+}
+
+/// The journal's file: the one named, or the configured one.
+fn journal_file(config: &Path, file: Option<&Path>) -> Result<PathBuf, Failure> {
+    match file {
+        Some(file) => Ok(file.to_owned()),
+        None => Ok(Config::read(config)?.data.join("journal.db")),
+    }
+}
+
+/// A time (`2026-11-22T14:00:00Z`), or how long ago (`24h`), as milliseconds since 1970.
+fn since_ms(text: &str) -> Result<u64, String> {
+    if let Ok(span) = text.parse::<Span>() {
+        let ago = u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
+        return Ok(clock::now_ms().saturating_sub(ago));
+    }
+    let at: jiff::Timestamp = text.parse().map_err(|_| {
+        format!("`{text}` is neither a time like 2026-11-22T14:00:00Z nor a span like 24h or 7d")
+    })?;
+    Ok(clock::to_ms(at))
 }
 
 /// Who decides, for the record.

@@ -73,6 +73,9 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str, all: bool) {
         text("route"),
         text("source"),
     );
+    if let Some(at) = exchange["payload_dropped_at"].as_str() {
+        say!("{indent}    payload dropped by retention at {at}");
+    }
     for outcome in exchange["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default() {
         if !all && matches!(outcome["outcome"].as_str(), Some("skipped" | "set")) {
             continue;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::Error as _;
 
-/// A span of time written as `"250ms"`, `"30s"`, `"15m"`, `"24h"` or `"7d"`.
+/// A span of time written as `"250ms"`, `"30s"`, `"15m"`, `"24h"`, `"7d"` or `"7y"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -15,7 +15,7 @@ impl std::str::FromStr for Span {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is not a duration; write a number and a unit: \"250ms\", \"30s\", \"15m\", \"24h\" or \"7d\""
+                "`{text}` is not a duration; write a number and a unit: \"250ms\", \"30s\", \"15m\", \"24h\", \"7d\" or \"7y\""
             )
         };
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -26,6 +26,7 @@ impl std::str::FromStr for Span {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
+            "y" => 365 * 86_400_000,
             _ => return Err(wrong()),
         };
         number.checked_mul(unit_ms).map(|ms| Span(Duration::from_millis(ms))).ok_or_else(wrong)

@@ -28,6 +28,7 @@ pub struct Config {
     pub connectors: BTreeMap<String, ConnectorEntry>,
     pub upstreams: BTreeMap<String, Upstream>,
     pub limits: BTreeMap<String, crate::limits::Config>,
+    pub retention: crate::retention::Config,
 }
 
 /// The configuration cannot be used; the text names file, line, reason and fix.
@@ -81,6 +82,7 @@ impl Config {
             connectors,
             upstreams: written.upstreams,
             limits: written.limits,
+            retention: written.retention,
         })
     }
 }
@@ -121,6 +123,12 @@ fn cross_check(path: &Path, written: &Written) -> Vec<String> {
                 path.display(),
             ));
         }
+    }
+    if let Some(problem) = written.retention.problem() {
+        problems.push(format!(
+            "error[CD0019]: [retention] contradicts itself: {problem}\n --> {}\n  help: a payload belongs to a kept exchange, and a key outlives its exchange",
+            path.display(),
+        ));
     }
     problems
 }
@@ -196,6 +204,15 @@ mod tests {
             ),
             ("[limits.a]\nrate = \"10/fortnight\"\n", "is not a rate"),
             ("[upstreams.a]\nbase_url = \"ftp://x\"\n", "must begin with http"),
+            (
+                "[retention]\nfinished = \"30d\"\npayloads = \"90d\"\n",
+                "`payloads` must be at most as long as `finished`",
+            ),
+            (
+                "[retention]\nfinished = \"30d\"\nkeys = \"7d\"\n",
+                "`keys` must be at least as long as `finished`",
+            ),
+            ("[retention]\naudit = \"7 years\"\n", "is not a duration"),
         ] {
             let report = parse(text).unwrap_err();
             assert!(report.contains(expected), "{text}\n{report}");

@@ -21,6 +21,7 @@ pub struct Written {
     pub connectors: BTreeMap<String, ConnectorEntry>,
     pub upstreams: BTreeMap<String, Upstream>,
     pub limits: BTreeMap<String, crate::limits::Config>,
+    pub retention: crate::retention::Config,
 }
 
 impl Default for Written {
@@ -35,6 +36,7 @@ impl Default for Written {
             connectors: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             limits: BTreeMap::new(),
+            retention: crate::retention::Config::default(),
         }
     }
 }

@@ -297,7 +297,7 @@ impl Dispatch {
     }
 
     /// Tells the process if the journal can take nothing more.
-    fn fail(&self, error: journal::Error) -> journal::Error {
+    pub fn fail(&self, error: journal::Error) -> journal::Error {
         if matches!(error, journal::Error::Poisoned { .. } | journal::Error::Closed) {
             self.fatal.send_replace(Some(error.to_string()));
         }

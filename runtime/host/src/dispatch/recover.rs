@@ -24,6 +24,8 @@ pub(super) enum TakeUpError {
     Version(#[from] crate::running::Unavailable),
     #[error("its stored {what} cannot be read: {reason}")]
     Stored { what: &'static str, reason: String },
+    #[error("its payload was dropped by retention at {0}: what it said is gone")]
+    PayloadDropped(jiff::Timestamp),
     #[error("it does not exist or has ended")]
     Gone,
 }
@@ -81,6 +83,9 @@ impl Dispatch {
     /// An exchange as its journal has it, ended or not.
     pub(super) async fn load_any(&self, id: u64) -> Result<Begun, TakeUpError> {
         let stored = self.journal.exchange(id).await?.ok_or(TakeUpError::Gone)?;
+        if let Some(at_ms) = stored.payload_dropped_at_ms {
+            return Err(TakeUpError::PayloadDropped(clock::from_ms(at_ms)));
+        }
         let version = self.versions.get(stored.route_version).await?;
         let envelope = envelope(&version, &stored)?;
         let outcomes = stored

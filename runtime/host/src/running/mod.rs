@@ -16,7 +16,7 @@ use route::Source;
 use crate::config::Config;
 
 pub use connect::{Secrets, Upstreams, connector_types, load as load_connector, upstreams};
-pub use version::{RouteVersion, Unavailable, Versions};
+pub use version::{RouteVersion, Unavailable, Versions, artifacts_of};
 
 /// What runs now. Immutable; a reload makes another.
 pub struct RunningSet {

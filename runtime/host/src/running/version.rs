@@ -99,6 +99,14 @@ impl RouteVersion {
     }
 }
 
+/// What the document of a route version needs besides itself: contracts and components. None if it
+/// cannot be read.
+pub fn artifacts_of(document: &[u8]) -> Option<Vec<Digest>> {
+    let stored: Stored = serde_json::from_slice(document).ok()?;
+    let parts = std::iter::once(&stored.contracts).chain(stored.connectors.values());
+    parts.map(|digest| digest.parse().ok()).collect()
+}
+
 pub fn store_contracts(sources: &[contract::Source], stored: &mut Vec<Record>) -> Digest {
     let sources: Vec<StoredSource> = sources
         .iter()

@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    fn of(stored: Option<i64>) -> State {
+    pub(crate) fn of(stored: Option<i64>) -> State {
         match stored {
             Some(0) => State::Ready,
             Some(1) => State::Waiting,
@@ -117,6 +117,8 @@ pub struct StoredExchange {
     pub outcomes: Vec<StoredOutcome>,
     /// Business keys: name, value.
     pub keys: Vec<(String, String)>,
+    /// When retention dropped the payload: the message is empty and outcomes are without values.
+    pub payload_dropped_at_ms: Option<u64>,
 }
 
 /// An exchange in a list.
@@ -338,8 +340,9 @@ fn stored_exchange(from: &Connection, id: i64) -> rusqlite::Result<Option<Stored
     let replay = replay.optional()?;
     let mut accept = from.prepare_cached(
         "SELECT v.digest, e.source_scope, e.source_key, e.body_digest, e.headers, e.message,
-            e.traceparent, e.raw
-         FROM exchange e JOIN route_version v ON v.id = e.route_version WHERE e.id = ?1",
+            e.traceparent, e.raw, d.dropped_at_ms
+         FROM exchange e JOIN route_version v ON v.id = e.route_version
+         LEFT JOIN ended d ON d.exchange = e.id WHERE e.id = ?1",
     )?;
     accept
         .query_row([id], |row| {
@@ -359,6 +362,7 @@ fn stored_exchange(from: &Connection, id: i64) -> rusqlite::Result<Option<Stored
                 replay,
                 outcomes,
                 keys,
+                payload_dropped_at_ms: unsigned_option(row, 8)?,
             })
         })
         .optional()

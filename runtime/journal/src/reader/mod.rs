@@ -4,15 +4,18 @@
 mod audit;
 mod desk;
 mod exchange;
+mod retention;
 mod store;
 mod timeline;
 
+pub(crate) use audit::verify as verify_audit;
 pub use audit::{AuditBreak, AuditFilter, AuditVerdict, StoredAudit};
 pub use desk::{ExceptionFilter, StoredException, StoredTask, TaskAnswer, TaskFilter};
 pub use exchange::{
     Cause, Counts, DueTimer, Ended, ExchangeFilter, OpenExchange, Page, State, StoredExchange,
     StoredOutcome, Summary,
 };
+pub use retention::{EndedAt, KeptVersion, UnusedNodes};
 pub use store::{Artifact, KnownSource, RouteVersion};
 pub use timeline::{LINKED_NODES_MAX, LINKED_STEPS_MAX, Linked, Timeline};
 

@@ -94,7 +94,7 @@ impl Reader {
     pub async fn known_source(&self, source: SourceKey) -> Result<Option<KnownSource>, Error> {
         self.run(move |from| {
             let mut known = from.prepare_cached(
-                "SELECT k.exchange, e.body_digest FROM source_key k
+                "SELECT k.exchange, coalesce(e.body_digest, k.body_digest) FROM source_key k
                  LEFT JOIN exchange e ON e.id = k.exchange WHERE k.scope = ?1 AND k.key = ?2",
             )?;
             known

@@ -1,9 +1,11 @@
 //! The journal from outside: what it promises about disks, crashes and second processes.
 
 mod audit;
+mod backup;
 mod commits;
 mod crash;
 mod desk;
 mod questions;
+mod retention;
 mod support;
 mod trouble;

@@ -132,3 +132,46 @@ impl Gate {
         changed.notify_all();
     }
 }
+
+pub fn task(exchange: u64) -> Record {
+    Record::Task(journal::Task {
+        exchange,
+        step: "review".to_owned(),
+        role: "credit-analyst".to_owned(),
+        ask: vec!["approve".to_owned()],
+        show: "{}".to_owned(),
+        due_at_ms: None,
+        opened_at_ms: NOW,
+    })
+}
+
+pub fn exception(exchange: u64) -> Record {
+    Record::Exception(journal::Exception {
+        exchange,
+        class: "mapping".to_owned(),
+        owner: "order-desk".to_owned(),
+        step: "tax".to_owned(),
+        code: "mapping".to_owned(),
+        message: "no such field".to_owned(),
+        at_ms: NOW,
+    })
+}
+
+/// By SQLite's check and all of our own rules.
+#[track_caller]
+pub fn assert_sound(place: &Place) {
+    let check = journal::check(&place.file()).unwrap();
+    assert_eq!(check.problems, [], "{}", place.file().display());
+}
+
+/// Garbage in a page of this table, as a disk may leave it. The journal is closed.
+pub fn spoil(place: &Place, table: &str) {
+    use std::os::unix::fs::FileExt as _;
+    let file = rusqlite::Connection::open(place.file()).unwrap();
+    let sql = "SELECT pageno FROM dbstat WHERE name = ?1 ORDER BY pageno DESC LIMIT 1";
+    let page: u64 = file.query_row(sql, [table], |row| row.get::<_, i64>(0)).unwrap() as u64;
+    drop(file);
+    let file = std::fs::OpenOptions::new().write(true).open(place.file()).unwrap();
+    let garbage: Vec<u8> = (0..4096_u32).map(|byte| (byte * 31 % 251) as u8).collect();
+    file.write_all_at(&garbage, (page - 1) * 4096).unwrap();
+}

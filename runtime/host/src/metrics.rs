@@ -188,6 +188,7 @@ impl Metrics {
             ("waiting", counts.waiting),
             ("parked", counts.parked),
             ("excepted", counts.excepted),
+            ("queued", counts.queued),
         ];
         for (state, count) in states {
             let labels = StateLabels { state: state.to_owned() };

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
 
+use crate::lane::{self, Moves};
 use crate::reader::State;
 use crate::record::{Accept, Commit, Committed, Duplicate, Exception, Node, Record, Task};
 use crate::{Digest, audit, error, retention};
@@ -31,7 +32,7 @@ impl From<rusqlite::Error> for Refusal {
 /// A link that is seen again is noted at most so often.
 const LINK_SEEN_MS: i64 = 3_600_000;
 
-type Applied<T = ()> = Result<T, Refusal>;
+pub(crate) type Applied<T = ()> = Result<T, Refusal>;
 
 /// What the writer remembers of the file. A rollback makes it stale: `forget`.
 #[derive(Default)]
@@ -54,6 +55,7 @@ impl Writer {
         let (duplicates, dropped) = claim_source_keys(to, commit)?;
         self.hastened = 0;
         self.dropped = 0;
+        let mut moves = Moves::default();
         for record in &commit.records {
             let parent = match record {
                 Record::Accept(accept) => accept.parent,
@@ -65,8 +67,16 @@ impl Writer {
                 continue;
             }
             self.write(to, record)?;
+            match record {
+                Record::Accept(Accept { exchange, lane: Some(lane), .. }) => {
+                    lane::enter(to, *exchange, lane, &mut moves)?;
+                }
+                _ => lane::follow(to, record, &mut moves)?,
+            }
         }
-        Ok(Committed { duplicates, hastened: self.hastened, dropped: self.dropped })
+        let (queued, released) = moves.into_parts();
+        let (hastened, dropped) = (self.hastened, self.dropped);
+        Ok(Committed { duplicates, hastened, dropped, queued, released })
     }
 
     fn write(&mut self, to: &Connection, record: &Record) -> Applied {
@@ -459,15 +469,15 @@ fn node(to: &Connection, node: &Node) -> Applied<i64> {
 }
 
 /// One statement, prepared once. Answers the rows changed.
-fn run(to: &Connection, sql: &str, values: impl Params) -> Applied<usize> {
+pub(crate) fn run(to: &Connection, sql: &str, values: impl Params) -> Applied<usize> {
     Ok(to.prepare_cached(sql)?.execute(values)?)
 }
 
-fn conflict<T>(exchange: &u64, what: std::fmt::Arguments<'_>) -> Applied<T> {
+pub(crate) fn conflict<T>(exchange: &u64, what: std::fmt::Arguments<'_>) -> Applied<T> {
     Err(Refusal::Conflict(format!("exchange {exchange} {what}")))
 }
 
-fn id(exchange: u64) -> Applied<i64> {
+pub(crate) fn id(exchange: u64) -> Applied<i64> {
     i64::try_from(exchange)
         .map_err(|_| Refusal::Conflict(format!("{exchange} is no exchange id (63 bits)")))
 }

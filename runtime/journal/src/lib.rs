@@ -11,6 +11,7 @@ mod committer;
 mod digest;
 mod error;
 mod id;
+mod lane;
 mod lock;
 mod reader;
 mod record;
@@ -25,7 +26,7 @@ pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use reader::*;
 pub use record::{
-    Accept, Commit, Committed, Duplicate, Exception, Node, Record, Replay, SourceKey, Task,
+    Accept, Commit, Committed, Duplicate, Exception, Lane, Node, Record, Replay, SourceKey, Task,
 };
 pub use retention::{BATCH_ROWS_MAX, Retention};
 pub use survey::{OldestOpen, Survey, Table, survey};

@@ -39,6 +39,18 @@ pub struct Committed {
     pub hastened: u64,
     /// Rows that retention removed or emptied.
     pub dropped: u64,
+    /// Exchanges of this commit (accepted, or made ready again) that wait behind another of their
+    /// lane, by rising id. They are in state `Queued`: whoever has one in memory lets go of it.
+    pub queued: Vec<u64>,
+    /// Exchanges whose turn came by this commit, and who are `Ready` now: they are to be taken up.
+    /// Never one that the commit itself accepted or made ready.
+    pub released: Vec<u64>,
+}
+
+impl Committed {
+    pub fn is_queued(&self, exchange: u64) -> bool {
+        self.queued.binary_search(&exchange).is_ok()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +68,8 @@ pub struct Duplicate {
 
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// A message becomes an exchange, in state `Ready`. Its route version must be stored, before
-    /// or in this commit.
+    /// A message becomes an exchange, in state `Ready`, or `Queued` behind another of its lane. Its
+    /// route version must be stored, before or in this commit.
     Accept(Accept),
     /// The next outcome of an exchange. A sequence is written once: a second writer is refused.
     Outcome { exchange: u64, sequence: u32, at_ms: u64, body: String },
@@ -68,7 +80,8 @@ pub enum Record {
     /// `count` of them if given; one that is due sooner stays so.
     Hasten { why: String, at_ms: u64, every_us: u64, count: Option<u32> },
     /// The exchange goes on: clears wait, park and due time -> `Ready`. As with every change of
-    /// state, a task or exception that stood open is closed without an answer.
+    /// state, a task or exception that stood open is closed without an answer. If its lane has let
+    /// others pass, and one of them holds it: -> `Queued`; so with every record that says `Ready`.
     Ready { exchange: u64 },
     /// A person of `role` is asked -> `Parked`, due at `due_at_ms` (also a timer) if given.
     Task(Task),
@@ -127,6 +140,18 @@ pub struct Accept {
     pub raw: bool,
     /// Set where it runs again what another exchange ran.
     pub replay: Option<Replay>,
+    /// Exchanges of one lane go one after the other.
+    pub lane: Option<Lane>,
+}
+
+/// What an exchange is ordered by. It holds its lane until it ends; or until it is parked or
+/// excepted, if it lets others pass.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lane {
+    pub scope: String,
+    pub key: String,
+    /// Others go on while this one is parked or excepted.
+    pub passes: bool,
 }
 
 /// That an exchange repeats another one.

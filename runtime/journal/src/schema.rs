@@ -157,6 +157,17 @@ ALTER TABLE route_version ADD COLUMN idle_since_ms INTEGER;
 -- What was dropped since the last entry `retention.drop` of the audit trail.
 CREATE TABLE dropped (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 ",
+    "
+-- Open exchanges that go one after the other with those of the same scope and key. turn: 0 queued
+-- (then `open.state` is 4), 1 holds the lane, 2 stands aside: it is parked or excepted, and `passes`
+-- lets others go on.
+CREATE TABLE lane (
+    exchange INTEGER PRIMARY KEY, scope TEXT NOT NULL, key TEXT NOT NULL,
+    passes INTEGER NOT NULL, turn INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX lane_holder ON lane (scope, key) WHERE turn = 1;
+CREATE INDEX lane_queue ON lane (scope, key, exchange) WHERE turn = 0;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

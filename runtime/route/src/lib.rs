@@ -10,6 +10,7 @@ mod id;
 mod links;
 pub mod machine;
 mod operation;
+mod order;
 mod plan;
 mod replay;
 pub mod report;
@@ -35,6 +36,7 @@ pub use machine::{
     without_payload,
 };
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
+pub use order::{CONCURRENCY_MAX, LANE_KEY_BYTES_MAX, Lane, OrderedBy, Parked};
 pub use plan::{MessageType, Plan, Received};
 pub use replay::{Asked, Keys, Replay};
 pub use report::{Report, Severity};

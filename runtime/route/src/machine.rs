@@ -113,6 +113,10 @@ impl Exchange {
         self.id
     }
 
+    pub(crate) fn slots(&self) -> &[Value] {
+        &self.slots
+    }
+
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }

@@ -8,6 +8,7 @@ use contract::{MapKey, Type, TypeName, Value};
 use expression::{EvaluationError, Program};
 use jiff::Timestamp;
 
+use crate::order::OrderedBy;
 use crate::source::Source;
 use crate::step::Step;
 use crate::{Envelope, ExchangeId, scope};
@@ -23,6 +24,10 @@ pub struct Plan {
     pub text: Arc<str>,
     pub source: Source,
     pub message: MessageType,
+    /// What its exchanges are ordered by; see [`crate::Exchange::lane`].
+    pub ordered_by: Option<OrderedBy>,
+    /// How many of its exchanges may be at work at the same time.
+    pub concurrency: Option<usize>,
     /// Business keys by name; see [`crate::Exchange::keys`].
     pub keys: Vec<(String, Program)>,
     pub steps: Vec<Step>,

@@ -31,7 +31,7 @@ impl Admin {
         let state = match query.get("state") {
             Some(name) => {
                 Some(State::ALL.into_iter().find(|state| state.as_str() == name).ok_or_else(
-                    || bad("state", name, "ready, waiting, parked, excepted or ended"),
+                    || bad("state", name, "ready, waiting, parked, excepted, queued or ended"),
                 )?)
             }
             None => None,
@@ -124,6 +124,8 @@ impl Admin {
             Problem::new(StatusCode::NOT_FOUND, "not-found", "No such exception", detail)
         })?;
         let mut shown = exception(found);
+        let waiting = self.dispatch.journal.lane_behind(id.0).await;
+        shown["waiting_behind"] = waiting.map_err(|error| unreadable(&error))?.into();
         shown["document"] = whole(&self.stored(id).await?);
         Ok(json_answer(StatusCode::OK, &shown))
     }
@@ -238,10 +240,17 @@ fn summary(summary: &Summary) -> Value {
         "received_at": time(summary.received_at_ms),
         "state": summary.state.as_str(),
         "due_at": summary.due_at_ms.map(time),
-        "why": summary.why,
+        "why": why(summary),
+        "behind": summary.behind.map(|id| ExchangeId(id).to_string()),
         "end": summary.ended.as_ref().map(|ended| &ended.end),
         "ended_at": summary.ended.as_ref().map(|ended| time(ended.at_ms)),
     })
+}
+
+/// Why it does not go on.
+fn why(summary: &Summary) -> Option<String> {
+    let behind = summary.behind.map(|id| format!("behind {}", ExchangeId(id)));
+    behind.or_else(|| summary.why.clone())
 }
 
 fn whole(stored: &StoredExchange) -> Value {
@@ -263,6 +272,9 @@ fn whole(stored: &StoredExchange) -> Value {
         stored.keys.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     shown["version"] = stored.route_version.to_string().into();
     shown["keys"] = keys.into();
+    shown["lane"] = stored.lane.as_ref().map_or(Value::Null, |lane| {
+        json!({ "scope": lane.scope, "key": lane.key, "parked": if lane.passes { "pass" } else { "wait" } })
+    });
     shown["message"] = serde_json::from_slice(&stored.message).unwrap_or_default();
     shown["outcomes"] = outcomes.into();
     shown

@@ -67,6 +67,7 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
                     say!("{found}");
                 } else {
                     print_one(&found);
+                    print_waiting(&found);
                     print_exchange(&found["document"], "", true);
                     say!("message: {}", found["document"]["message"]);
                 }
@@ -106,6 +107,19 @@ fn print_list(exceptions: &Value) {
         say!("no open exceptions");
     }
     exceptions.iter().for_each(print_one);
+}
+
+/// What an exchange that keeps its lane holds up.
+fn print_waiting(exception: &Value) {
+    let lane = &exception["document"]["lane"];
+    let text = |name: &str| lane[name].as_str().unwrap_or_default();
+    match exception["waiting_behind"].as_u64() {
+        None | Some(0) => {}
+        Some(1) => say!("    1 exchange waits behind it: {} {}", text("scope"), text("key")),
+        Some(count) => {
+            say!("    {count} exchanges wait behind it: {} {}", text("scope"), text("key"));
+        }
+    }
 }
 
 fn print_one(exception: &Value) {

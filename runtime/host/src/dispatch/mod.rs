@@ -4,6 +4,7 @@
 mod ask;
 mod call;
 mod hold;
+mod lanes;
 mod notify;
 mod publish;
 mod recover;
@@ -27,6 +28,8 @@ use crate::metrics::Metrics;
 use crate::running::{RouteVersion, RunningSet, Versions};
 
 pub use hold::Hold;
+use lanes::Active;
+
 pub use reply::{Reply, ReplyTo};
 pub use resume::ResumeError;
 
@@ -38,8 +41,10 @@ pub struct Dispatch {
     limits: Arc<Limits>,
     options: Options,
     /// Exchanges in memory: running, or waiting for a place to run.
-    active: DashMap<u64, ()>,
+    active: DashMap<u64, Active>,
     places: Arc<Semaphore>,
+    /// By route and its `concurrency`.
+    route_places: DashMap<(String, usize), Arc<Semaphore>>,
     replies: DashMap<u64, ReplyTo>,
     timers_changed: Notify,
     /// Ready exchanges were left in the journal because memory was full.
@@ -115,6 +120,7 @@ impl Dispatch {
             active: DashMap::new(),
             places: Arc::new(Semaphore::new(options.concurrency.max(1))),
             options,
+            route_places: DashMap::new(),
             replies: DashMap::new(),
             timers_changed: Notify::new(),
             overflowed: AtomicBool::new(false),
@@ -195,11 +201,11 @@ impl Dispatch {
         if let (Some(reply_to), [begun]) = (reply_to, begun.as_slice()) {
             self.replies.insert(begun.exchange.id().0, reply_to);
         }
-        let committed = match self.journal.commit(Commit::new(records)).await {
+        let committed = match self.commit(Commit::new(records)).await {
             Ok(committed) => committed,
             Err(error) => {
-                begun.iter().for_each(|begun| drop(self.replies.remove(&begun.exchange.id().0)));
-                return Err(self.fail(error).into());
+                begun.iter().for_each(|begun| self.forget_reply(begun.exchange.id()));
+                return Err(error.into());
             }
         };
         let mut taken = Vec::with_capacity(begun.len());
@@ -207,7 +213,7 @@ impl Dispatch {
             let id = begun.exchange.id();
             match committed.duplicates.iter().find(|duplicate| duplicate.dropped == id.0) {
                 Some(duplicate) => {
-                    self.replies.remove(&id.0);
+                    self.forget_reply(id);
                     taken.push(Taken::Known {
                         id: ExchangeId(duplicate.exchange),
                         digest: duplicate.body_digest,
@@ -215,7 +221,9 @@ impl Dispatch {
                 }
                 None => {
                     self.metrics.accepted(&begun.version.plan.name);
-                    self.spawn(begun);
+                    if !committed.is_queued(id.0) {
+                        self.spawn(begun);
+                    }
                     taken.push(Taken::New(id));
                 }
             }
@@ -226,6 +234,8 @@ impl Dispatch {
     /// Makes an exchange and the records that make it durable.
     fn begin(&self, id: ExchangeId, arrival: Arrival, records: &mut Vec<Record>) -> Begun {
         let Arrival { version, envelope, source_key, body_digest, parent, repeats } = arrival;
+        let mut exchange = Exchange::start(id, version.plan.clone(), envelope);
+        let envelope = exchange.envelope();
         let replay = envelope.replay.as_ref().zip(repeats.as_ref());
         records.push(Record::Accept(journal::Accept {
             exchange: id.0,
@@ -244,11 +254,11 @@ impl Dispatch {
                 key_root: replay.keys.as_ref().map(|keys| keys.root.clone()),
                 body: serde_json::to_string(&**replay).unwrap_or_default(),
             }),
+            lane: lanes::lane(&exchange),
         }));
         if !envelope.raw {
             records.extend(publish::link_records(&route::links(&envelope.message)));
         }
-        let mut exchange = Exchange::start(id, version.plan.clone(), envelope);
         for outcome in repeats.map(|repeats| repeats.carried).unwrap_or_default() {
             // Whoever repeats an exchange has tried whether they fit.
             if let Err(error) = exchange.carry_over(&outcome) {
@@ -268,13 +278,15 @@ impl Dispatch {
         self.begin(id, arrival, records)
     }
 
-    /// Puts what a commit accepted on its way, but for what was known before.
+    /// Puts what a commit accepted on its way, but for what was known before or is queued.
     fn spawn_all(self: &Arc<Self>, begun: Vec<Begun>, committed: &Committed) {
         for begun in begun {
             let id = begun.exchange.id().0;
             if !committed.duplicates.iter().any(|duplicate| duplicate.dropped == id) {
                 self.metrics.accepted(&begun.version.plan.name);
-                self.spawn(begun);
+                if !committed.is_queued(id) {
+                    self.spawn(begun);
+                }
             }
         }
     }
@@ -287,7 +299,7 @@ impl Dispatch {
             self.overflowed.store(true, Ordering::Relaxed);
             return;
         }
-        if self.active.insert(id, ()).is_none() {
+        if self.enter(id) {
             tokio::spawn(Arc::clone(self).drive(begun, Event::Start));
         }
     }

@@ -82,8 +82,7 @@ impl Dispatch {
         if records.is_empty() {
             return Ok(Committed::default());
         }
-        let committed = self.journal.commit(Commit::new(records)).await;
-        let committed = committed.map_err(|error| self.fail(error))?;
+        let committed = self.commit(Commit::new(records)).await?;
         self.spawn_all(children, &committed);
         Ok(committed)
     }

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::notice::Notice;
 use crate::running::RouteVersion;
 
-/// Open exchanges read at once.
+/// Ready exchanges read at once.
 const PAGE: usize = 500;
 
 /// An exchange on disk cannot be taken up.
@@ -35,18 +35,18 @@ impl Dispatch {
         let mut after = 0;
         let mut taken = 0;
         loop {
-            let page = self.journal.open_exchanges(after, PAGE).await?;
+            let page = self.journal.ready(after, PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = last.id;
-            for open in &page {
-                if open.state != journal::State::Ready || self.active.contains_key(&open.id) {
+            after = *last;
+            for id in page {
+                if self.active.contains_key(&id) {
                     continue;
                 }
                 if self.active.len() >= self.options.backlog_max {
                     self.overflowed.store(true, Ordering::Relaxed);
                     return Ok(());
                 }
-                self.take_up(open.id, Event::Resume).await;
+                self.take_up(id, Event::Resume).await;
                 taken += 1;
             }
         }
@@ -58,7 +58,7 @@ impl Dispatch {
 
     /// Loads an exchange and drives it from this event on, unless it is in memory already.
     pub(super) async fn take_up(self: &Arc<Self>, id: u64, event: Event) {
-        if self.stopping() || self.active.insert(id, ()).is_some() {
+        if self.stopping() || !self.enter(id) {
             return;
         }
         // One whose outcomes say that it ended is open still if the process stopped before the end
@@ -68,8 +68,8 @@ impl Dispatch {
                 tokio::spawn(Arc::clone(self).drive(begun, event));
             }
             Err(error) => {
-                self.active.remove(&id);
                 self.set_aside(id, &error).await;
+                self.leave(id);
             }
         }
     }
@@ -105,7 +105,7 @@ impl Dispatch {
     }
 
     /// What cannot be taken up goes to the exception desk instead of being tried for ever.
-    async fn set_aside(self: &Arc<Self>, id: u64, error: &TakeUpError) {
+    pub(super) async fn set_aside(self: &Arc<Self>, id: u64, error: &TakeUpError) {
         tracing::error!(exchange = %ExchangeId(id), %error, "an exchange cannot be taken up");
         if matches!(error, TakeUpError::Journal(_) | TakeUpError::Gone) {
             return;

@@ -25,6 +25,11 @@ pub enum Reply {
 }
 
 impl Dispatch {
+    /// Nobody waits for the result any more.
+    pub fn forget_reply(&self, id: ExchangeId) {
+        self.replies.remove(&id.0);
+    }
+
     /// Answers a waiting caller once the step has its result and the result is on disk.
     pub(super) async fn reply_if_ready(
         self: &std::sync::Arc<Self>,

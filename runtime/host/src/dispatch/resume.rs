@@ -112,12 +112,12 @@ impl Dispatch {
         event: Event,
         records: Vec<Record>,
     ) -> Result<(), ResumeError> {
-        if self.active.insert(id.0, ()).is_some() {
+        if !self.enter(id.0) {
             return Err(ResumeError::Busy(id));
         }
         let resumed = self.resume_alone(id, event, records).await;
         if resumed.is_err() {
-            self.active.remove(&id.0);
+            self.leave(id.0);
         }
         resumed
     }
@@ -134,7 +134,16 @@ impl Dispatch {
             other => ResumeError::Unavailable { id, reason: other.to_string() },
         })?;
         let (mut drive, advance) = Drive::begin(begun, event);
-        self.flush_now(&mut drive, records).await?;
+        // Order matters: only the decision goes to disk now. While it stood aside, others may have
+        // entered its lane: what follows from the decision waits for its turn, and is decided again
+        // then. An end needs no turn.
+        let held = drive.hold_back();
+        let committed = self.flush_now(&mut drive, records).await?;
+        if committed.is_queued(id.0) && drive.exchange().end().is_none() {
+            self.leave(id.0);
+            return Ok(());
+        }
+        drive.put_back(held);
         tokio::spawn(Arc::clone(self).drive_on(drive, advance));
         Ok(())
     }

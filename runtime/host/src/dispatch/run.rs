@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use journal::{Commit, Record};
+use journal::{Commit, Committed, Record};
 use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome};
 
 use super::call::CallEnd;
@@ -22,6 +22,12 @@ pub(super) struct Drive {
     waited: bool,
 }
 
+/// Decided, and not yet to be journalled.
+pub(super) struct HeldBack {
+    outcomes: Vec<Outcome>,
+    links: Vec<Link>,
+}
+
 /// The exchange left memory without being on disk as it should: the journal failed.
 pub(super) struct Lost;
 
@@ -36,17 +42,17 @@ impl Dispatch {
     /// Goes on from an action that the machine has already decided.
     pub(super) async fn drive_on(self: Arc<Self>, mut drive: Drive, advance: Advance) {
         let id = drive.begun.exchange.id();
-        // A place to run; given back whenever the exchange leaves memory.
+        // A place to run; given back whenever the exchange leaves memory. Order matters: who waits
+        // for a place in its route takes none from the others.
+        let _route_place = self.route_place(&drive.begun).await;
         let place = self.places.clone().acquire_owned().await;
         if place.is_ok() && !self.stopping() {
             // On Err the journal has failed and said so; what was acknowledged is on disk.
             let _ = self.drive_steps(&mut drive, advance).await;
         }
-        self.active.remove(&id.0);
-        self.replies.remove(&id.0);
-        if self.overflowed.load(std::sync::atomic::Ordering::Relaxed) {
-            self.timers_changed.notify_one();
-        }
+        drop(place);
+        self.forget_reply(id);
+        self.leave(id.0);
     }
 
     async fn drive_steps(
@@ -166,14 +172,14 @@ impl Dispatch {
         drive: &mut Drive,
         also: Vec<Record>,
     ) -> Result<(), Lost> {
-        self.flush_now(drive, also).await.map_err(|_| Lost)
+        self.flush_now(drive, also).await.map(drop).map_err(|_| Lost)
     }
 
     pub(super) async fn flush_now(
         self: &Arc<Self>,
         drive: &mut Drive,
         also: Vec<Record>,
-    ) -> Result<(), journal::Error> {
+    ) -> Result<Committed, journal::Error> {
         let outcomes = std::mem::take(&mut drive.pending);
         let mut records = Vec::with_capacity(outcomes.len() + also.len() + 4);
         if std::mem::take(&mut drive.waited) {
@@ -196,15 +202,14 @@ impl Dispatch {
         records.extend(publish::key_records(drive.begun.exchange.id(), &new));
         records.extend(also);
         if records.is_empty() {
-            return Ok(());
+            return Ok(Committed::default());
         }
-        let committed = self.journal.commit(Commit::new(records)).await.map_err(|error| {
+        let committed = self.commit(Commit::new(records)).await.inspect_err(|error| {
             tracing::error!(exchange = %drive.begun.exchange.id(), %error, "outcomes could not be journalled");
-            self.fail(error)
         })?;
         drive.begun.keys = keys;
         self.spawn_all(children, &committed);
-        Ok(())
+        Ok(committed)
     }
 }
 
@@ -237,6 +242,17 @@ impl Drive {
         };
         drive.take(&mut advance);
         (drive, advance)
+    }
+
+    /// Takes out what follows from the first outcome, to be put back when it is the exchange's turn.
+    pub(super) fn hold_back(&mut self) -> HeldBack {
+        let outcomes = self.pending.split_off(self.pending.len().min(1));
+        HeldBack { outcomes, links: std::mem::take(&mut self.links) }
+    }
+
+    pub(super) fn put_back(&mut self, held: HeldBack) {
+        self.pending.extend(held.outcomes);
+        self.links.extend(held.links);
     }
 
     /// Keeps what the machine decided until it is flushed.

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::problem::{Answer, Problem, json_answer, raw_json_answer};
 use super::{Ingress, not_accepted, plain_headers, serve, traceparent};
 use crate::clock;
-use crate::dispatch::{Accepted, Arrival, Reply, ReplyTo};
+use crate::dispatch::{Accepted, Arrival, Dispatch, Reply, ReplyTo};
 use crate::running::RouteVersion;
 
 impl Ingress {
@@ -108,6 +108,8 @@ impl Ingress {
             }
             Accepted::Known { id, same_body: false } => return Err(key_reused(id)),
         };
+        // One that queues in its lane may not run for long: who left is not kept in mind.
+        let _forget = Forget { dispatch: &self.dispatch, id };
         match tokio::time::timeout(timeout, receiver).await {
             Ok(Ok(Reply::Result(id, value))) => Ok(result(id, &value)),
             Ok(Ok(Reply::Ended(id, end))) => Err(ended(id, &end)),
@@ -124,6 +126,18 @@ impl Ingress {
             Some(Reply::Ended(id, end)) => ended(id, &end).into_answer(),
             Some(Reply::Pending(_)) | None => receipt(StatusCode::ACCEPTED, id),
         }
+    }
+}
+
+/// A caller who waits, until it is answered or gone.
+struct Forget<'a> {
+    dispatch: &'a Dispatch,
+    id: ExchangeId,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.dispatch.forget_reply(self.id);
     }
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{ROWS_MAX, Reader, key, rows};
-use crate::record::{Replay, SourceKey};
+use crate::record::{Lane, Replay, SourceKey};
 use crate::{Digest, Error};
 
 /// A listing looks at no more rows than this before it answers with what it has.
@@ -19,12 +19,14 @@ pub enum State {
     Parked,
     /// On the exception desk.
     Excepted,
+    /// Behind another of its lane.
+    Queued,
     Ended,
 }
 
 impl State {
-    pub const ALL: [State; 5] =
-        [State::Ready, State::Waiting, State::Parked, State::Excepted, State::Ended];
+    pub const ALL: [State; 6] =
+        [State::Ready, State::Waiting, State::Parked, State::Excepted, State::Queued, State::Ended];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl State {
             State::Waiting => "waiting",
             State::Parked => "parked",
             State::Excepted => "excepted",
+            State::Queued => "queued",
             State::Ended => "ended",
         }
     }
@@ -43,7 +46,8 @@ impl State {
             State::Waiting => 1,
             State::Parked => 2,
             State::Excepted => 3,
-            State::Ended => 4,
+            State::Queued => 4,
+            State::Ended => 5,
         }
     }
 
@@ -53,6 +57,7 @@ impl State {
             Some(1) => State::Waiting,
             Some(2) => State::Parked,
             Some(3) => State::Excepted,
+            Some(4) => State::Queued,
             _ => State::Ended,
         }
     }
@@ -119,6 +124,8 @@ pub struct StoredExchange {
     pub keys: Vec<(String, String)>,
     /// When retention dropped the payload: the message is empty and outcomes are without values.
     pub payload_dropped_at_ms: Option<u64>,
+    /// While it is open, if it is ordered.
+    pub lane: Option<Lane>,
 }
 
 /// An exchange in a list.
@@ -132,6 +139,8 @@ pub struct Summary {
     pub state: State,
     pub due_at_ms: Option<u64>,
     pub why: Option<String>,
+    /// Of one that is queued: who holds its lane.
+    pub behind: Option<u64>,
     pub ended: Option<Ended>,
 }
 
@@ -166,12 +175,16 @@ pub struct Counts {
     pub waiting: u64,
     pub parked: u64,
     pub excepted: u64,
+    pub queued: u64,
     /// By the name of the end, since the journal was made.
     pub ended: Vec<(String, u64)>,
 }
 
 const SUMMARY: &str = "SELECT e.id, v.name, e.source, e.parent, e.received_at_ms,
-        o.state, o.due_at_ms, o.why, n.name, d.at_ms
+        o.state, o.due_at_ms, o.why, n.name, d.at_ms,
+        (SELECT h.exchange FROM lane q JOIN lane h
+         ON h.scope = q.scope AND h.key = q.key AND h.turn = 1
+         WHERE q.exchange = e.id AND q.turn = 0)
     FROM exchange e JOIN route_version v ON v.id = e.route_version
     LEFT JOIN open o ON o.exchange = e.id
     LEFT JOIN ended d ON d.exchange = e.id LEFT JOIN ending n ON n.id = d.ending";
@@ -305,6 +318,7 @@ impl Reader {
                     State::Waiting => counts.waiting = count,
                     State::Parked => counts.parked = count,
                     State::Excepted => counts.excepted = count,
+                    State::Queued => counts.queued = count,
                     State::Ended => {}
                 }
             }
@@ -338,6 +352,7 @@ fn stored_exchange(from: &Connection, id: i64) -> rusqlite::Result<Option<Stored
         Ok(Replay { of: unsigned(row, 0)?, key_root: row.get(1)?, body: row.get(2)? })
     });
     let replay = replay.optional()?;
+    let lane = super::lane::lane_of(from, id)?;
     let mut accept = from.prepare_cached(
         "SELECT v.digest, e.source_scope, e.source_key, e.body_digest, e.headers, e.message,
             e.traceparent, e.raw, d.dropped_at_ms
@@ -363,6 +378,7 @@ fn stored_exchange(from: &Connection, id: i64) -> rusqlite::Result<Option<Stored
                 outcomes,
                 keys,
                 payload_dropped_at_ms: unsigned_option(row, 8)?,
+                lane,
             })
         })
         .optional()
@@ -431,6 +447,7 @@ fn read_summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
         state: State::of(row.get(5)?),
         due_at_ms: unsigned_option(row, 6)?,
         why: row.get(7)?,
+        behind: unsigned_option(row, 10)?,
         ended,
     })
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod desk;
 mod exchange;
+mod lane;
 mod retention;
 mod store;
 mod timeline;

@@ -5,6 +5,7 @@ mod backup;
 mod commits;
 mod crash;
 mod desk;
+mod lanes;
 mod questions;
 mod retention;
 mod support;

@@ -72,6 +72,7 @@ pub fn accept(exchange: u64) -> Accept {
         traceparent: None,
         raw: false,
         replay: None,
+        lane: None,
     }
 }
 

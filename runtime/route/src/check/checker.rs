@@ -170,6 +170,34 @@ impl<'a> Checker<'a> {
         } else {
             self.program(leaf)?
         };
+        self.identifies(leaf, program)
+    }
+
+    /// What a message is ordered by, before any step has run.
+    pub fn lane_key(&self, leaf: &Leaf) -> Option<Program> {
+        match expression::compile(&leaf.value, &self.scope) {
+            Ok(program) => self.identifies(leaf, program),
+            Err(problems) => {
+                for problem in problems {
+                    let span = leaf.place.within(problem.span.clone());
+                    let name = self.sheet.text.get(span.clone()).unwrap_or_default();
+                    if problem.code == expression::code::UNKNOWN_NAME
+                        && self.heads.iter().any(|head| head.name == name)
+                    {
+                        let message =
+                            format!("step `{name}` has not run when a message is accepted");
+                        let help = "`ordered_by` sees message, headers and meta";
+                        self.sheet.error_help(code::STEP_LATER, span, message, help);
+                    } else {
+                        self.problem(span, problem);
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn identifies(&self, leaf: &Leaf, program: Program) -> Option<Program> {
         if !is_key(program.ty()) {
             let message = format!("a key is text or a number, not {}", program.ty());
             let help = "take a field that identifies: \"message.id\"";

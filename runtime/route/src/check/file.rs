@@ -14,7 +14,7 @@ use crate::report::{Severity, code};
 use crate::source::{self, Source};
 use crate::step::{self, Each, Step, WrittenKind};
 use crate::written::{Leaf, Sheet, Table, Text};
-use crate::{machine, scope};
+use crate::{machine, order, scope};
 
 /// Steps of one route.
 pub(crate) const STEPS_MAX: usize = 200;
@@ -36,6 +36,7 @@ struct WrittenRoute {
     name: Option<Text>,
     owner: Option<Text>,
     summary: Option<Text>,
+    order: order::Written,
     source: Option<source::Written>,
     keys: Vec<(Text, Leaf)>,
     steps: Vec<(usize, step::Written)>,
@@ -83,6 +84,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
         name: None,
         owner: None,
         summary: None,
+        order: order::Written::default(),
         source: None,
         keys: Vec::new(),
         steps: Vec::new(),
@@ -94,6 +96,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
         written.name = route.required_text("name", "\"order-intake\"");
         written.owner = route.required_text("owner", "\"order-desk\"");
         written.summary = route.text("summary");
+        written.order = order::read(&route);
         if let Some(name) = &written.name {
             check_route_name(&route, name);
         }
@@ -142,9 +145,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
 
 fn check_route_name(route: &Table<'_>, name: &Text) {
     let text = name.value.as_str();
-    let fits = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if !fits {
+    if !order::is_name(text) {
         let message = format!("`{text}` cannot be the name of a route");
         let help = "lower-case letters, digits and -: \"order-intake\"";
         route.sheet.error_help(code::BAD_NAME, name.span(), message, help);
@@ -187,6 +188,7 @@ fn plan(
     // An unknown message is taken for any, so that the steps are checked as far as they can be.
     checker.message = message.clone().unwrap_or(MessageType::Any);
     declare_first(&mut checker);
+    let order = written.order.check(&checker);
     let mut slots = checker.scope.len();
     for (line, step) in &written.steps {
         let checked = check_step(&mut checker, *line, step, &mut slots);
@@ -204,6 +206,7 @@ fn plan(
         _ => None,
     };
     let build = || {
+        let (ordered_by, concurrency) = order?;
         Some(Plan {
             name: written.name?.value,
             owner: written.owner?.value,
@@ -212,6 +215,8 @@ fn plan(
             text: Arc::from(file.text.as_str()),
             source: source?,
             message: message?,
+            ordered_by,
+            concurrency,
             keys: keys.into_iter().collect::<Option<_>>()?,
             steps: checker.steps.into_iter().collect::<Option<_>>()?,
             slots,

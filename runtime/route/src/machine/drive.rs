@@ -63,6 +63,14 @@ impl Exchange {
             self.finish_as(End::Done, None, draft);
             return None;
         };
+        // A message that cannot be ordered does nothing at all.
+        if self.at == 0
+            && let Err(trouble) = self.find_lane()
+        {
+            let message = format!("{} {trouble}", self.plan.file);
+            self.except(class::MAPPING, class::MAPPING, message, None, draft);
+            return None;
+        }
         let ran = match self.wanted(step) {
             Ok(false) => {
                 self.write(OutcomeKind::Skipped, Change::Skipped, draft);

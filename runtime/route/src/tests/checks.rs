@@ -459,3 +459,84 @@ error[CD0302]: connector `shop` has no operation `chek-credit`
    = help: did you mean `check-credit`?"
     );
 }
+
+/// A route for orders with these keys under `[route]`, from line 4 on.
+fn ordered(keys: &str) -> String {
+    format!(
+        "[route]\nname = 'x'\nowner = 'o'\n{keys}\n[from.http]\npath = '/x'\naccept = 'acme:shop/orders.order@1'\n{CREDIT}"
+    )
+}
+
+#[test]
+fn order_and_concurrency_are_part_of_a_plan() {
+    use crate::Parked;
+    for (parked, expected) in [
+        ("", Parked::Wait),
+        (", parked = 'wait'", Parked::Wait),
+        (", parked = 'pass'", Parked::Pass),
+    ] {
+        let plan = plan_of(&ordered(&format!(
+            "concurrency = 3\nordered_by = {{ scope = 'order', key = 'message.company + meta.source'{parked} }}"
+        )));
+        let order = plan.ordered_by.as_ref().unwrap();
+        assert_eq!((order.scope.as_str(), order.parked), ("order", expected));
+        assert_eq!(plan.concurrency, Some(3));
+    }
+    // A scope is shared by whoever names it, and a table is as good as one line.
+    let one = ordered("[route.ordered_by]\nscope = 'order'\nkey = 'message.?customer'");
+    let two = one.replace("'x'", "'y'").replace("'/x'", "'/y'");
+    let checked = check_files(&[("routes/x.toml", &one), ("routes/y.toml", &two)]);
+    assert_eq!(shown(&checked), Vec::<String>::new());
+    let plan = plan_of(&ordered(""));
+    assert!(plan.ordered_by.is_none() && plan.concurrency.is_none());
+}
+
+#[test]
+fn mistakes_in_order_and_concurrency_are_told() {
+    let line = |keys: &str, expected: &[&str]| check_text(&ordered(keys), expected);
+    line("ordered_by = 'message.id'", &["CD0103 4:14+12 `ordered_by` takes a table, not a string"]);
+    line(
+        "ordered_by = { scop = 'order', key = 'message.id' }",
+        &[
+            "CD0101 4:1+10 `ordered_by` has no `scope` (for example: scope = \"order\")",
+            "CD0102 4:16+4 `ordered_by` has no key `scop` (did you mean `scope`?)",
+        ],
+    );
+    line(
+        "ordered_by = { scope = 'Order', key = 'message.idd', parked = 'skip' }",
+        &[
+            "CD0105 4:24+7 `Order` cannot be the name of a scope (lower-case letters, digits and -, one name for all routes that share it: \"order\")",
+            "CD0104 4:63+6 `parked` is \"wait\" or \"pass\", not `skip` (what later messages of the key do while one is parked or excepted)",
+        ],
+    );
+    line(
+        "ordered_by = { scope = 'order' }",
+        &["CD0101 4:1+10 `ordered_by` has no `key` (for example: key = \"message.id\")"],
+    );
+    line(
+        "ordered_by = { scope = 'order', key = 'message.lines' }",
+        &[
+            "CD0204 4:39+15 a key is text or a number, not list(line) (take a field that identifies: \"message.id\")",
+        ],
+    );
+    line(
+        "ordered_by = { scope = 'order', key = 'credit.decision' }",
+        &[
+            "CD0402 4:40+6 step `credit` has not run when a message is accepted (`ordered_by` sees message, headers and meta)",
+        ],
+    );
+    line(
+        "ordered_by = { scope = 'order', key = 5 }",
+        &[
+            "CD0103 4:39+1 `key` takes an expression, not a number (put it between quotes: key = \"...\")",
+        ],
+    );
+    line(
+        "concurrency = 0",
+        &["CD0104 4:15+1 `concurrency` takes a whole number from 1 to 10000, not `0`"],
+    );
+    line(
+        "concurrency = 'many'",
+        &["CD0104 4:15+6 `concurrency` takes a whole number from 1 to 10000, not a string"],
+    );
+}

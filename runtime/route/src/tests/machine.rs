@@ -565,3 +565,36 @@ fn without_a_journal_the_callers_key_is_the_key() {
     let key = run.exchange.plan().source_key(run.exchange.envelope());
     assert_eq!(key, Ok(Some("k-1".to_owned())));
 }
+
+#[test]
+fn a_key_to_order_by_is_had_at_the_start_or_the_exchange_is_excepted() {
+    let ordered = |key: &str| {
+        let keys =
+            format!("ordered_by = {{ scope = \"order\", key = \"{key}\", parked = \"pass\" }}");
+        let text = crate::tests::fixture::route(&call("letter", "send-letter", ""));
+        plan_of(&text.replace("owner =", &format!("{keys}\nowner =")))
+    };
+    let run =
+        Run::start(&ordered("message.company + '/' + message.id + headers['idempotency-key']"));
+    let lane =
+        Lane { scope: "order".to_owned(), key: "acme/O1k-1".to_owned(), parked: Parked::Pass };
+    assert_eq!(run.exchange.lane(), Ok(Some(lane)));
+    // An absent optional is no key, and what is not translated yet has none.
+    let run = Run::start(&ordered("message.customer"));
+    assert_eq!(run.exchange.lane(), Ok(None));
+    let raw = Envelope { raw: true, ..envelope(order()) };
+    let raw = Exchange::start(ExchangeId(1), ordered("message.id"), raw);
+    assert_eq!(raw.lane(), Ok(None));
+
+    let mut run = Run::start(&ordered("message.lines[7].sku"));
+    assert!(run.exchange.lane().is_err());
+    let Action::Exception(exception) = run.action.clone() else { panic!("{:?}", run.action) };
+    assert_eq!((exception.class.as_str(), exception.step.as_str()), ("mapping", "letter"));
+    assert!(exception.message.contains("routes/intake.toml line 2"), "{}", exception.message);
+    // It has done nothing, and does nothing unordered when it is run again.
+    let Action::Exception(again) = retry(&mut run) else { panic!() };
+    assert_eq!(again.class, "mapping");
+
+    let long = format!("message.id + '{}'", "x".repeat(LANE_KEY_BYTES_MAX));
+    assert!(Run::start(&ordered(&long)).exchange.lane().unwrap_err().contains("1026 bytes"));
+}

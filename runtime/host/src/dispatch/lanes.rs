@@ -30,7 +30,8 @@ impl Dispatch {
     }
 
     fn release(self: &Arc<Self>, id: u64) {
-        if self.active.len() >= self.options.backlog_max {
+        // Whoever let go of the lane is about to leave memory, so one more is none too many.
+        if self.active.len() > self.options.backlog_max {
             // It is ready in the journal; the timers' loop takes it up when there is room.
             self.overflowed.store(true, Ordering::Relaxed);
             return;

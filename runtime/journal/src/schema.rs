@@ -12,7 +12,7 @@ use crate::Error;
 const APPLICATION_ID: i64 = 0x4344_4a31;
 /// How long a connection waits for SQLite's short internal locks.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-const STATEMENTS_CACHED: usize = 64;
+const STATEMENTS_CACHED: usize = 128;
 /// Pages of 4 KiB cached by the writer (as KiB, SQLite's sign convention).
 const WRITER_CACHE: i64 = -32 * 1024;
 

@@ -5,6 +5,7 @@ mod admin;
 mod check;
 mod crash;
 mod delivery;
+mod every_commit;
 mod house;
 mod isolation;
 mod limits;

@@ -176,7 +176,7 @@ impl Response {
     }
 
     /// An answer that cannot be read tells nothing of the effect: after a mutation the outcome is
-    /// unknown.
+    /// unknown, a question is asked again.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.body).map_err(|error| {
             self.unreadable(&format!("{error}; the answer begins `{}`", self.beginning()))
@@ -188,7 +188,9 @@ impl Response {
         let message = format!("{} answered {}: {why}", self.place, self.status);
         let fault = match self.mutated {
             true => Fault::outcome_unknown("unreadable-answer", message),
-            false => Fault::never("unreadable-answer", message),
+            // Half an answer, or a proxy's page: it may pass. Not `never`, since a mutation may have
+            // sent other requests before this one.
+            false => Fault::later("unreadable-answer", message),
         };
         fault.with_status(self.status)
     }

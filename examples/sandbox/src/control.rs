@@ -24,7 +24,7 @@ pub fn handle(state: &mut State, request: &Request) -> Reply {
         ("GET", ["faults"]) => Reply::json(200, &json!(state.faults.rules)),
         ("POST", ["faults"]) => faults(state, body),
         ("DELETE", ["faults"]) => {
-            state.faults.rules.clear();
+            state.faults.clear();
             Reply::empty(204)
         }
         ("GET", ["webhooks"]) => Reply::json(200, &state.webhooks.report()),

@@ -1,9 +1,12 @@
-//! Misbehaviour on request. Whether the n-th request that a rule matches is hit depends only on
-//! the seed, the rule's place and n: never on time or on other rules.
+//! Misbehaviour on request. Whether a request is hit depends only on the seed, the rule's place, what
+//! the request says (method, path, query, body) and how often the same was asked of the product
+//! before: never on time, on other requests or on the order in which they come.
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Reply;
+use crate::wire::{Reply, Request};
 
 pub const PRODUCTS: [&str; 6] = ["tryton", "inventree", "karrio", "avatax", "stripe", "shopify"];
 const RULES_MAX: usize = 100;
@@ -16,9 +19,14 @@ pub enum Kind {
     ServerError,
     CutBefore,
     CutAfter,
+    Silence,
+    Garbage,
+    Unauthorised,
+    StaleRead,
     Quota,
     WebhookDuplicate,
     WebhookOutOfOrder,
+    WebhookLate,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,6 +59,8 @@ pub struct Rule {
 pub struct Verdict {
     pub latency_ms: u64,
     pub outcome: Outcome,
+    /// Some: reads of this kind may be answered from memory; so old may the memory be now.
+    pub stale_ms: Option<u64>,
 }
 
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -58,24 +68,43 @@ pub enum Outcome {
     #[default]
     Normal,
     TooMany {
-        retry_after_s: u64,
+        retry_after_s: Option<u64>,
     },
     Broken {
         status: u16,
+        retry_after_s: Option<u64>,
     },
+    Unauthorised,
     CutBefore,
     CutAfter,
+    /// The effect happens, and no answer comes for so long.
+    Silence {
+        ms: u64,
+    },
+    /// The effect happens, and the answer is not what a client can read.
+    Garbage,
+}
+
+/// What is to be done to one webhook.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookVerdict {
+    pub twice: bool,
+    /// Until another one of the product has gone.
+    pub held: bool,
+    pub late_ms: u64,
 }
 
 #[derive(Debug, Default)]
 pub struct Faults {
     seed: u64,
     pub rules: Vec<Rule>,
+    /// How often each request was asked.
+    asked: HashMap<u64, u64>,
 }
 
 impl Faults {
     pub fn new(seed: u64) -> Faults {
-        Faults { seed, rules: Vec::new() }
+        Faults { seed, rules: Vec::new(), asked: HashMap::new() }
     }
 
     pub fn add(&mut self, rule: Rule) -> Result<(), String> {
@@ -100,22 +129,32 @@ impl Faults {
         Ok(())
     }
 
+    pub fn clear(&mut self) {
+        self.rules.clear();
+        self.asked.clear();
+    }
+
     /// Judges a request to a product; the rules are asked in their order.
-    pub fn judge(&mut self, product: &str, method: &str, path: &str, now_ms: u64) -> Verdict {
+    pub fn judge(&mut self, product: &str, request: &Request, now_ms: u64) -> Verdict {
         let mut verdict = Verdict::default();
-        let seed = self.seed;
+        if self.rules.is_empty() {
+            return verdict;
+        }
+        let draw = self.draw(identity(product, request));
         for (place, rule) in self.rules.iter_mut().enumerate() {
-            if rule.is_for_webhooks() || !rule.matches(product, method, path) {
+            if rule.is_for_webhooks() || !rule.matches(product, &request.method, &request.path) {
                 continue;
             }
             if rule.kind == Kind::Quota {
                 if !rule.grant(now_ms) && verdict.outcome == Outcome::Normal {
-                    verdict.outcome =
-                        Outcome::TooMany { retry_after_s: rule.retry_after_s.unwrap_or(1) };
+                    verdict.outcome = Outcome::TooMany { retry_after_s: rule.retry_after() };
                 }
                 continue;
             }
-            if !rule.hits(seed, place) {
+            if rule.kind == Kind::StaleRead && request.method == "GET" {
+                verdict.stale_ms = Some(0);
+            }
+            if !rule.hits(draw, place) {
                 continue;
             }
             let outcome = match rule.kind {
@@ -123,11 +162,20 @@ impl Faults {
                     verdict.latency_ms += rule.latency_ms.unwrap_or(200);
                     continue;
                 }
-                Kind::RateLimit => {
-                    Outcome::TooMany { retry_after_s: rule.retry_after_s.unwrap_or(1) }
+                Kind::StaleRead => {
+                    let of_reads = verdict.stale_ms.is_some();
+                    verdict.stale_ms = of_reads.then(|| rule.latency_ms.unwrap_or(2_000));
+                    continue;
                 }
-                Kind::ServerError => Outcome::Broken { status: rule.status.unwrap_or(500) },
+                Kind::RateLimit => Outcome::TooMany { retry_after_s: rule.retry_after() },
+                Kind::ServerError => Outcome::Broken {
+                    status: rule.status.unwrap_or(500),
+                    retry_after_s: rule.retry_after_s.filter(|s| *s > 0),
+                },
+                Kind::Unauthorised => Outcome::Unauthorised,
                 Kind::CutBefore => Outcome::CutBefore,
+                Kind::Silence => Outcome::Silence { ms: rule.latency_ms.unwrap_or(120_000) },
+                Kind::Garbage => Outcome::Garbage,
                 _ => Outcome::CutAfter,
             };
             if verdict.outcome == Outcome::Normal {
@@ -137,25 +185,65 @@ impl Faults {
         verdict
     }
 
-    /// Judges a webhook: (sent twice, held back).
-    pub fn judge_webhook(&mut self, product: &str) -> (bool, bool) {
-        let seed = self.seed;
-        let mut hit = |kind: Kind| {
-            let mut any = false;
-            for (place, rule) in self.rules.iter_mut().enumerate() {
-                if rule.kind == kind && rule.matches(product, "POST", "") {
-                    any |= rule.hits(seed, place);
-                }
+    /// Judges a webhook by its id.
+    pub fn judge_webhook(&mut self, product: &str, id: &str) -> WebhookVerdict {
+        let mut verdict = WebhookVerdict::default();
+        if self.rules.is_empty() {
+            return verdict;
+        }
+        let draw = self.draw(hash(&[b"webhook", product.as_bytes(), id.as_bytes()]));
+        for (place, rule) in self.rules.iter_mut().enumerate() {
+            if !rule.is_for_webhooks()
+                || !rule.matches(product, "POST", "")
+                || !rule.hits(draw, place)
+            {
+                continue;
             }
-            any
-        };
-        (hit(Kind::WebhookDuplicate), hit(Kind::WebhookOutOfOrder))
+            match rule.kind {
+                Kind::WebhookDuplicate => verdict.twice = true,
+                Kind::WebhookOutOfOrder => verdict.held = true,
+                _ => verdict.late_ms += rule.latency_ms.unwrap_or(3_000),
+            }
+        }
+        verdict
     }
+
+    /// What this request draws from: the same for the n-th time that it is asked.
+    fn draw(&mut self, identity: u64) -> u64 {
+        let asked = self.asked.entry(identity).or_insert(0);
+        *asked += 1;
+        mix(self.seed ^ mix(identity) ^ mix(*asked << 20))
+    }
+}
+
+/// What a request says; who asks, and what the last answer had it carry, is no part of it.
+pub fn identity(product: &str, request: &Request) -> u64 {
+    let mut parts: Vec<&[u8]> =
+        vec![product.as_bytes(), request.method.as_bytes(), request.path.as_bytes()];
+    for (name, value) in &request.query {
+        parts.extend([name.as_bytes(), value.as_bytes()]);
+    }
+    parts.push(&request.body);
+    hash(&parts)
+}
+
+/// FNV-1a over the parts and their lengths.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
+        let length = part.len().to_le_bytes();
+        part.iter().fold(length.iter().fold(hash, step), step)
+    })
 }
 
 impl Rule {
     fn is_for_webhooks(&self) -> bool {
-        matches!(self.kind, Kind::WebhookDuplicate | Kind::WebhookOutOfOrder)
+        matches!(self.kind, Kind::WebhookDuplicate | Kind::WebhookOutOfOrder | Kind::WebhookLate)
+    }
+
+    /// 0 asks for an answer without the header.
+    fn retry_after(&self) -> Option<u64> {
+        Some(self.retry_after_s.unwrap_or(1)).filter(|seconds| *seconds > 0)
     }
 
     fn matches(&self, product: &str, method: &str, path: &str) -> bool {
@@ -164,12 +252,12 @@ impl Rule {
             && self.path.as_deref().is_none_or(|p| path.starts_with(p))
     }
 
-    fn hits(&mut self, seed: u64, place: usize) -> bool {
+    fn hits(&mut self, draw: u64, place: usize) -> bool {
         if self.count.is_some_and(|count| self.hit >= count) {
             return false;
         }
         self.asked += 1;
-        let drawn = mix(seed ^ mix(place as u64 + 1) ^ mix(self.asked << 20));
+        let drawn = mix(draw ^ mix(place as u64 + 1));
         // 53 bits make an exact fraction in [0, 1).
         let hit = ((drawn >> 11) as f64) / ((1u64 << 53) as f64) < self.probability;
         self.hit += u64::from(hit);
@@ -207,26 +295,42 @@ fn always() -> f64 {
 /// The answer of a product that is over its limit or broken, in the product's own form.
 pub fn reply(product: &str, outcome: &Outcome) -> Option<Reply> {
     let (status, retry_after_s) = match outcome {
-        Outcome::TooMany { retry_after_s } => (429, Some(*retry_after_s)),
-        Outcome::Broken { status } => (*status, None),
+        Outcome::TooMany { retry_after_s } => (429, *retry_after_s),
+        Outcome::Broken { status, retry_after_s } => (*status, *retry_after_s),
+        Outcome::Unauthorised => (401, None),
         _ => return None,
     };
-    let text = if status == 429 { "Too Many Requests" } else { "Internal Server Error" };
+    let text = match status {
+        401 => "Unauthorized",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    };
     let body = match product {
         "tryton" => {
             let reply = Reply::html(status, text, "The sandbox was told to answer so.");
             return Some(delay(reply, retry_after_s));
         }
         "inventree" => serde_json::json!({"detail": match retry_after_s {
-            Some(s) => format!("Request was throttled. Expected available in {s} seconds."),
-            None => text.to_owned(),
+            Some(s) if status == 429 => {
+                format!("Request was throttled. Expected available in {s} seconds.")
+            }
+            _ => text.to_owned(),
         }}),
         "karrio" => serde_json::json!({"errors": [{
-            "code": if status == 429 { "throttled" } else { "internal_server_error" },
+            "code": match status {
+                401 => "authentication_required",
+                429 => "throttled",
+                _ => "internal_server_error",
+            },
             "message": text,
         }]}),
         "avatax" => crate::avatax::error_body(
-            if status == 429 { "TooManyRequests" } else { "ServerError" },
+            match status {
+                401 => "AuthenticationException",
+                429 => "TooManyRequests",
+                _ => "ServerError",
+            },
             text,
         ),
         "stripe" => serde_json::json!({"error": if status == 429 {
@@ -237,6 +341,16 @@ pub fn reply(product: &str, outcome: &Outcome) -> Option<Reply> {
         _ => serde_json::json!({"error": text}),
     };
     Some(delay(Reply::json(status, &body), retry_after_s))
+}
+
+/// What a proxy may make of an answer: a page of its own, or half of the body.
+pub fn garble(mut reply: Reply) -> Reply {
+    if reply.body.len() % 2 == 1 {
+        let page = "<html><body><h1>upstream connect error</h1></body></html>";
+        return Reply { body: page.as_bytes().to_vec(), ..reply };
+    }
+    reply.body.truncate(reply.body.len() / 2);
+    reply
 }
 
 fn delay(reply: Reply, retry_after_s: Option<u64>) -> Reply {
@@ -250,50 +364,90 @@ fn delay(reply: Reply, retry_after_s: Option<u64>) -> Reply {
 mod tests {
     use super::*;
 
-    fn run(seed: u64) -> Vec<Outcome> {
+    fn request(method: &str, path: &str, body: &str) -> Request {
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+            base: String::new(),
+        }
+    }
+
+    fn rules(seed: u64, rules: &[&str]) -> Faults {
         let mut faults = Faults::new(seed);
-        let rule = serde_json::from_str(
-            r#"{"product": "stripe", "path": "/v1/refunds", "kind": "cut-after", "probability": 0.3}"#,
+        for rule in rules {
+            let rule = serde_json::from_str(rule).expect("the rule is right");
+            faults.add(rule).expect("the rule is taken");
+        }
+        faults
+    }
+
+    /// 300 requests, each of them asked three times, in an order that `shuffle` decides; the verdicts
+    /// in the order of request and turn.
+    fn run(seed: u64, shuffle: u64) -> Vec<Outcome> {
+        let mut faults = rules(
+            seed,
+            &[
+                r#"{"product": "stripe", "kind": "cut-after", "probability": 0.15}"#,
+                r#"{"kind": "rate-limit", "probability": 0.15}"#,
+            ],
         );
-        faults.add(rule.expect("the rule is right")).expect("the rule is taken");
-        (0..200)
-            .map(|n| {
-                // Traffic that the rule does not match must not change its decisions.
-                if seed != 0 && n % 3 == 0 {
-                    faults.judge("tryton", "GET", "/v1/refunds", 0);
-                }
-                faults.judge("stripe", "POST", "/v1/refunds", 0).outcome
-            })
-            .collect()
+        let mut turns: Vec<(u64, usize)> =
+            (0..900).map(|n| (mix(shuffle ^ mix(n as u64)), n % 300)).collect();
+        turns.sort_unstable();
+        let mut seen: Vec<Vec<Outcome>> = vec![Vec::new(); 300];
+        for (_, number) in turns {
+            let body = format!("metadata[order_id]=O-{number}");
+            let asked = request("POST", "/v1/payment_intents", &body);
+            seen[number].push(faults.judge("stripe", &asked, 0).outcome);
+            // Others' traffic changes nothing.
+            faults.judge("tryton", &request("GET", "/x", ""), 0);
+        }
+        seen.into_iter().flatten().collect()
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_faults() {
-        assert_eq!(run(7), run(7));
-        assert_ne!(run(7), run(8));
-        let hits = run(7).iter().filter(|o| **o == Outcome::CutAfter).count();
-        assert!((30..=90).contains(&hits), "{hits} of 200 at 0.3");
+    fn the_same_seed_makes_the_same_faults_in_any_order_of_arrival() {
+        assert_eq!(run(7, 1), run(7, 2));
+        assert_ne!(run(7, 1), run(8, 1));
+        let hits = run(7, 1).iter().filter(|o| **o == Outcome::CutAfter).count();
+        assert!((90..=180).contains(&hits), "{hits} of 900 at 0.15");
+    }
+
+    #[test]
+    fn webhooks_draw_by_their_id() {
+        let draw = |ids: &[&str]| {
+            let mut faults = rules(
+                3,
+                &[r#"{"kind": "webhook-duplicate", "product": "stripe", "probability": 0.5}"#],
+            );
+            let mut twice: Vec<(String, bool)> = ids
+                .iter()
+                .map(|id| ((*id).to_owned(), faults.judge_webhook("stripe", id).twice))
+                .collect();
+            twice.sort();
+            twice
+        };
+        assert_eq!(draw(&["a", "b", "c", "d", "e"]), draw(&["e", "c", "a", "d", "b"]));
     }
 
     #[test]
     fn a_count_ends_a_rule() {
-        let mut faults = Faults::new(1);
-        let rule = serde_json::from_str(r#"{"kind": "server-error", "count": 2, "status": 503}"#);
-        faults.add(rule.expect("the rule is right")).expect("the rule is taken");
-        let outcomes: Vec<_> =
-            (0..3).map(|_| faults.judge("avatax", "GET", "/", 0).outcome).collect();
-        assert_eq!(outcomes[1], Outcome::Broken { status: 503 });
+        let mut faults = rules(1, &[r#"{"kind": "server-error", "count": 2, "status": 503}"#]);
+        let asked = request("GET", "/", "");
+        let outcomes: Vec<_> = (0..3).map(|_| faults.judge("avatax", &asked, 0).outcome).collect();
+        assert_eq!(outcomes[1], Outcome::Broken { status: 503, retry_after_s: None });
         assert_eq!(outcomes[2], Outcome::Normal);
     }
 
     #[test]
     fn a_quota_grants_its_rate() {
-        let mut faults = Faults::new(1);
-        let rule = serde_json::from_str(r#"{"kind": "quota", "per_second": 5}"#);
-        faults.add(rule.expect("the rule is right")).expect("the rule is taken");
+        let mut faults = rules(1, &[r#"{"kind": "quota", "per_second": 5}"#]);
         let mut granted = 0;
         for now_ms in (1_000_000..1_002_000).step_by(10) {
-            let verdict = faults.judge("tryton", "GET", "/", now_ms);
+            let verdict = faults.judge("tryton", &request("GET", "/", ""), now_ms);
             granted += u32::from(verdict.outcome == Outcome::Normal);
         }
         assert!((10..=15).contains(&granted), "{granted} in 2 s at 5/s");

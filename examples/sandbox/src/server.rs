@@ -110,7 +110,7 @@ async fn answer(
         let reply = Reply::html(404, "Not Found", "The sandbox plays no such product.");
         return Ok(respond(reply));
     }
-    let verdict = lock(&shared).faults.judge(&product, &request.method, &request.path, now_ms());
+    let verdict = lock(&shared).faults.judge(&product, &request, now_ms());
     if verdict.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(verdict.latency_ms)).await;
     }
@@ -121,12 +121,17 @@ async fn answer(
         return Ok(respond(reply));
     }
     let reply = lock(&shared)
-        .handle(&product, &request)
+        .read_or_handle(&product, &request, verdict.stale_ms)
         .unwrap_or_else(|| Reply::html(404, "Not Found", "This product only sends."));
-    if verdict.outcome == Outcome::CutAfter {
-        return Err(Cut);
+    match verdict.outcome {
+        Outcome::CutAfter => Err(Cut),
+        Outcome::Silence { ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Err(Cut)
+        }
+        Outcome::Garbage => Ok(respond(faults::garble(reply))),
+        _ => Ok(respond(reply)),
     }
-    Ok(respond(reply))
 }
 
 fn respond(reply: Reply) -> hyper::Response<Full<Bytes>> {

@@ -1,5 +1,6 @@
 //! Everything the sandbox knows, behind one lock, and the one door to each product's handler.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,7 +34,11 @@ pub struct State {
     /// Orders that the storefront has sent; gives their numbers.
     pub storefront_orders: u64,
     drawn: u64,
+    /// Answers to reads, with their time, for rules that answer with an older one.
+    remembered: HashMap<u64, (u64, Reply)>,
 }
+
+const REMEMBERED_MAX: usize = 10_000;
 
 impl State {
     pub fn new(options: Options, address: SocketAddr) -> State {
@@ -54,6 +59,7 @@ impl State {
             stripe: Stripe::default(),
             storefront_orders: 0,
             drawn: 0,
+            remembered: HashMap::new(),
             options,
         }
     }
@@ -66,6 +72,29 @@ impl State {
         let registered = std::mem::take(&mut self.webhooks).into_registered(&options);
         *self = State::new(options, self.address);
         self.webhooks = registered;
+    }
+
+    /// As `handle`; with `stale_ms`, what the same read was answered before may do, if it is no older.
+    pub fn read_or_handle(
+        &mut self,
+        product: &str,
+        request: &Request,
+        stale_ms: Option<u64>,
+    ) -> Option<Reply> {
+        let Some(stale_ms) = stale_ms else { return self.handle(product, request) };
+        let identity = faults::identity(product, request);
+        let now_ms = now_ms();
+        if let Some((at_ms, reply)) = self.remembered.get(&identity)
+            && at_ms + stale_ms > now_ms
+        {
+            return Some(reply.clone());
+        }
+        let reply = self.handle(product, request)?;
+        if self.remembered.len() >= REMEMBERED_MAX {
+            self.remembered.clear();
+        }
+        self.remembered.insert(identity, (now_ms, reply.clone()));
+        Some(reply)
     }
 
     /// Hands a request to its product.

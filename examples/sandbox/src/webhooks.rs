@@ -144,7 +144,7 @@ impl State {
         let receivers: Vec<Registered> =
             self.webhooks.registered.iter().filter(|r| r.product == product).cloned().collect();
         for to in receivers {
-            let (twice, held) = self.faults.judge_webhook(product);
+            let verdict = self.faults.judge_webhook(product, id);
             let delivery = Delivery {
                 to,
                 id: id.to_owned(),
@@ -152,14 +152,18 @@ impl State {
                 headers: headers.clone(),
                 body: body.to_string().into_bytes(),
                 attempts: 0,
-                due_ms: if held { now_ms() + HOLD_MS } else { 0 },
-                held,
+                due_ms: match (verdict.held, verdict.late_ms) {
+                    (_, late_ms @ 1..) => now_ms() + late_ms,
+                    (true, 0) => now_ms() + HOLD_MS,
+                    (false, 0) => 0,
+                },
+                held: verdict.held && verdict.late_ms == 0,
             };
             if self.webhooks.waiting.len() >= WAITING_MAX {
                 self.webhooks.record(&delivery, Err("too many webhooks are waiting".into()));
                 continue;
             }
-            if twice {
+            if verdict.twice {
                 self.webhooks.waiting.push_back(delivery.clone());
             }
             self.webhooks.waiting.push_back(delivery);

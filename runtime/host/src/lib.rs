@@ -7,6 +7,7 @@ pub mod cli;
 mod clock;
 mod config;
 mod dispatch;
+mod failpoint;
 mod ingress;
 mod limits;
 mod metrics;

@@ -139,7 +139,8 @@ pub fn open_journal(data: &Path) -> Result<Journal, Failure> {
             data.display()
         ))
     })?;
-    Journal::open(&data.join("journal.db"), journal::Options::default())
+    let options = crate::failpoint::journal_options().map_err(Failure::surroundings)?;
+    Journal::open(&data.join("journal.db"), options)
         .map_err(|error| Failure::surroundings(format!("error[{}]: {error}", error.code())))
 }
 

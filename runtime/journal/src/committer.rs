@@ -62,7 +62,21 @@ pub(crate) struct Committer {
     writer: Writer,
     shared: Arc<Shared>,
     checkpointer: Checkpointer,
-    fault: Option<Fault>,
+    faults: Faults,
+}
+
+/// Trouble that tests ask for, around the moment when a transaction reaches the disk.
+pub(crate) struct Faults {
+    pub(crate) before: Option<Fault>,
+    pub(crate) after: Option<Fault>,
+}
+
+impl Faults {
+    fn strike(fault: &Option<Fault>, shared: &Shared) -> Result<(), Error> {
+        let Some(fault) = fault else { return Ok(()) };
+        fault(shared.counters.transactions.load(Ordering::Relaxed))
+            .map_err(|reason| Error::Poisoned { reason })
+    }
 }
 
 impl Committer {
@@ -70,7 +84,7 @@ impl Committer {
         mut connection: Connection,
         shared: Arc<Shared>,
         checkpointer: Checkpointer,
-        fault: Option<Fault>,
+        faults: Faults,
     ) -> rusqlite::Result<Committer> {
         let watched = Arc::clone(&shared);
         connection.wal_hook(Some(move |_: &mut _, pages: std::ffi::c_int| {
@@ -78,7 +92,7 @@ impl Committer {
             watched.counters.wal_pages.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Committer { connection, writer: Writer::default(), shared, checkpointer, fault })
+        Ok(Committer { connection, writer: Writer::default(), shared, checkpointer, faults })
     }
 
     /// Until every handle of the journal is gone; what is queued then is still written.
@@ -164,22 +178,18 @@ impl Committer {
             Some(mark) => store_mark(&self.connection, mark),
             None => Ok(()),
         };
-        let injected = self.fault.as_ref().map_or(Ok(()), |fault| {
-            fault(self.shared.counters.transactions.load(Ordering::Relaxed))
-        });
-        let committed = match injected {
-            Ok(()) => written
+        let committed = Faults::strike(&self.faults.before, &self.shared).and_then(|()| {
+            written
                 .and_then(|()| self.connection.execute_batch("COMMIT"))
-                .map_err(|error| Error::poisoned(&self.shared.path, &error)),
-            Err(reason) => Err(Error::Poisoned { reason }),
-        };
+                .map_err(|error| Error::poisoned(&self.shared.path, &error))
+        });
         match committed {
             Ok(()) => {
                 // Order matters: the ids below the mark are free only once it is on disk.
                 if let Some(mark) = mark {
                     self.shared.ids.marked(mark);
                 }
-                Ok(())
+                Faults::strike(&self.faults.after, &self.shared)
             }
             Err(error) => {
                 self.roll_back();

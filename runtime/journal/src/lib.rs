@@ -66,11 +66,20 @@ pub struct Options {
     /// The time of opening, in ms since 1970. `None`: the system's clock.
     pub now_ms: Option<u64>,
     pub fault: Option<Fault>,
+    /// As `fault`, asked when the transaction is on disk and nobody has been told yet.
+    pub fault_after: Option<Fault>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { identity: None, readers: 4, file_bytes_max: None, now_ms: None, fault: None }
+        Options {
+            identity: None,
+            readers: 4,
+            file_bytes_max: None,
+            now_ms: None,
+            fault: None,
+            fault_after: None,
+        }
     }
 }
 
@@ -126,9 +135,9 @@ impl Journal {
         });
         let reader = Reader::open(path, options.readers)?;
         let checkpointer = Checkpointer::start(path, Arc::clone(&shared))?;
-        let committer =
-            Committer::new(connection, Arc::clone(&shared), checkpointer, options.fault)
-                .map_err(|error| Error::open(path, &error))?;
+        let faults = committer::Faults { before: options.fault, after: options.fault_after };
+        let committer = Committer::new(connection, Arc::clone(&shared), checkpointer, faults)
+            .map_err(|error| Error::open(path, &error))?;
         let (queue, requests) = mpsc::channel(QUEUE_COMMITS_MAX);
         let thread = std::thread::Builder::new()
             .name("journal-commit".to_owned())

@@ -40,13 +40,20 @@ pub struct Start<'a> {
 impl Process {
     /// Starts it and waits for its ready line, which is answered.
     pub fn start(start: &Start<'_>) -> Result<(Process, String)> {
+        let before = std::fs::metadata(&start.log).map_or(0, |found| found.len());
+        let mut process = Process::spawn(start)?;
+        let line = process.until_ready(start.ready, before)?;
+        Ok((process, line))
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn spawn(start: &Start<'_>) -> Result<Process> {
         let unwritable = |error: &std::io::Error| {
             stop::disk(format!("{} cannot be written", start.log.display()), error)
         };
         // What an earlier start of the same name printed is kept, above.
         let log = File::options().create(true).append(true).open(&start.log);
         let log = log.map_err(|error| unwritable(&error))?;
-        let before = log.metadata().map_err(|error| unwritable(&error))?.len();
         let child = Command::new(start.program)
             .args(start.arguments)
             .envs(start.environment.iter().map(|(name, value)| (name, value)))
@@ -59,9 +66,7 @@ impl Process {
         let child = child.map_err(|error| {
             stop::surroundings(format!("{} cannot be started: {error}", start.program.display()))
         })?;
-        let mut process = Process { name: start.name, child, log: start.log.clone() };
-        let line = process.until_ready(start.ready, before)?;
-        Ok((process, line))
+        Ok(Process { name: start.name, child, log: start.log.clone() })
     }
 
     pub fn id(&self) -> u32 {

@@ -3,13 +3,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::http;
 use crate::process::{Process, Start};
-use crate::{connectors, stop, toolchain, workspace};
+use crate::{connectors, interrupt, stop, toolchain, workspace};
 
 /// Where everything listens.
 #[derive(Clone, Copy)]
@@ -25,6 +26,8 @@ pub struct SetUp {
     pub folder: PathBuf,
     programs: Programs,
     secrets: Vec<(String, String)>,
+    /// More variables for the runtime's configuration.
+    pub environment: Vec<(String, String)>,
     // Dropped in this order: the runtime is stopped before what it talks to.
     runtime: Option<Process>,
     sandbox: Process,
@@ -77,12 +80,34 @@ impl SetUp {
             log: folder.join("sandbox.log"),
             ready: "sandbox listening on",
         })?;
-        Ok(SetUp { at, folder, programs, secrets, runtime: None, sandbox: process })
+        Ok(SetUp {
+            at,
+            folder,
+            programs,
+            secrets,
+            environment: Vec::new(),
+            runtime: None,
+            sandbox: process,
+        })
     }
 
     /// Starts the runtime, or starts it again after `kill`.
     pub fn start_runtime(&mut self) -> Result<()> {
+        let (process, _) = self.starting(Process::start)?;
+        self.runtime = Some(process);
+        Ok(())
+    }
+
+    /// Starts the runtime and kills it, ready or not, after so long.
+    pub fn start_and_kill_runtime(&mut self, after: Duration) -> Result<()> {
+        let process = self.starting(Process::spawn)?;
+        interrupt::sleep(after)?;
+        process.kill()
+    }
+
+    fn starting<T>(&self, start: impl FnOnce(&Start<'_>) -> Result<T>) -> Result<T> {
         let mut environment = self.secrets.clone();
+        environment.extend(self.environment.iter().cloned());
         environment.extend([
             ("CROSSDOCK_HTTP".to_owned(), self.at.messages.to_string()),
             ("CROSSDOCK_ADMIN".to_owned(), self.at.admin.to_string()),
@@ -91,16 +116,14 @@ impl SetUp {
             ("NO_COLOR".to_owned(), "1".to_owned()),
         ]);
         let arguments = ["--config".to_owned(), config().display().to_string(), "run".to_owned()];
-        let (process, _) = Process::start(&Start {
+        start(&Start {
             name: "crossdock",
             program: &self.programs.runtime,
             arguments: &arguments,
             environment: &environment,
             log: self.folder.join("crossdock.log"),
             ready: "crossdock is running",
-        })?;
-        self.runtime = Some(process);
-        Ok(())
+        })
     }
 
     /// Kills the runtime with SIGKILL; answers its process id.
@@ -166,6 +189,16 @@ impl SetUp {
         }
     }
 
+    /// The sandbox's summary of itself.
+    pub fn control_state(&self) -> Result<Value> {
+        Ok(http::get(self.at.sandbox, "/sandbox/state")?.json())
+    }
+
+    /// The sandbox's rules of misbehaviour, with how often each was asked and hit.
+    pub fn control_faults(&self) -> Result<Value> {
+        Ok(http::get(self.at.sandbox, "/sandbox/faults")?.json())
+    }
+
     /// What has taken effect in the products.
     pub fn effects(&self) -> Result<Vec<Effect>> {
         let answer = http::get(self.at.sandbox, "/sandbox/effects")?;
@@ -179,6 +212,7 @@ pub struct Effect {
     pub product: String,
     pub effect: String,
     pub reference: String,
+    pub key: String,
     pub count: u64,
 }
 

@@ -19,7 +19,7 @@ pub fn crossdock() -> &'static Path {
         }
         let own = std::env::current_exe().expect("a test has a path");
         let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps/all-..");
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = cargo();
         // As the whole workspace: one package alone would resolve features otherwise, and be built
         // twice.
         cargo.args(["build", "--quiet", "--workspace", "--bin", "crossdock"]);
@@ -33,12 +33,25 @@ pub fn crossdock() -> &'static Path {
     })
 }
 
+/// Without what cargo told this test of its own package: build scripts that look at it (ring's does)
+/// would run again, and everything above them, wasmtime's host included, be compiled again.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&*name);
+        }
+    }
+    cargo
+}
+
 /// A component of `tests/guests`. The folder is the one that the tests of crate `connector` use.
 pub fn guest(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-        let built = Command::new(env!("CARGO"))
+        let built = cargo()
             .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"])
             .arg("--target-dir")
             .arg(&folder)

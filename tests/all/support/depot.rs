@@ -86,7 +86,7 @@ impl State {
                 self.known.insert(key, (number, asked.body.clone()));
                 say(201, format!("D-{number}"))
             }
-            ("POST", "/drops" | "/outs") => {
+            ("POST", "/drops" | "/outs" | "/labels") => {
                 let number = self.effect(asked);
                 say(201, format!("D-{number}"))
             }
@@ -96,14 +96,18 @@ impl State {
                 say(200, self.arrivals.get(after..).unwrap_or_default().join("\n"))
             }
             ("GET", path) if path.starts_with("/weights/") => say(200, "2.50"),
-            ("GET", path) if path.starts_with("/outs/") => {
-                let mark = format!("id={} ", &path["/outs/".len()..]);
-                let out = |(at, body): &(String, String)| at == "/outs" && body.starts_with(&mark);
-                match self.effects.iter().position(out) {
-                    Some(at) => say(200, format!("D-{}", at + 1)),
-                    None => say(404, "not here"),
+            ("GET", path) => match path.rsplit_once('/') {
+                Some((at @ ("/outs" | "/labels"), id)) => {
+                    let mark = format!("id={id} ");
+                    let of =
+                        |(path, body): &(String, String)| path == at && body.starts_with(&mark);
+                    match self.effects.iter().position(of) {
+                        Some(at) => say(200, format!("D-{}", at + 1)),
+                        None => say(404, "not here"),
+                    }
                 }
-            }
+                _ => say(400, format!("the depot has no {path}")),
+            },
             _ => say(400, format!("the depot has no {}", asked.path)),
         }
     }

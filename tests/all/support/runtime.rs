@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -28,6 +28,20 @@ impl Runtime {
         let log = Arc::new(Mutex::new(String::new()));
         let (child, http, admin) = launch(&setup, &log);
         Runtime { setup, child, http, admin, log }
+    }
+
+    /// As `start`; the set-up comes back where the runtime ended before it was ready.
+    pub fn try_start(setup: Setup) -> Result<Runtime, Setup> {
+        let log = Arc::new(Mutex::new(String::new()));
+        match launched(&setup, &log) {
+            Ok((child, http, admin)) => Ok(Runtime { setup, child, http, admin, log }),
+            Err(_) => Err(setup),
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended_by_itself(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
     }
 
     /// SIGKILL: nothing is flushed, nobody is told.
@@ -181,6 +195,17 @@ pub fn parcel(id: &str) -> String {
 
 #[track_caller]
 fn launch(setup: &Setup, log: &Arc<Mutex<String>>) -> (Child, SocketAddr, SocketAddr) {
+    launched(setup, log).unwrap_or_else(|ended| {
+        wait_until("last word", || !log.lock().expect("the log").is_empty());
+        panic!("crossdock did not start ({ended}):\n{}", log.lock().expect("the log"))
+    })
+}
+
+/// How it ended, where it was never ready.
+fn launched(
+    setup: &Setup,
+    log: &Arc<Mutex<String>>,
+) -> Result<(Child, SocketAddr, SocketAddr), ExitStatus> {
     setup.write_config("crossdock.toml", ANY, ANY);
     let mut child = setup
         .prepared(&["run"])
@@ -197,13 +222,10 @@ fn launch(setup: &Setup, log: &Arc<Mutex<String>>) -> (Child, SocketAddr, Socket
         }
     });
     let stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let addresses = stdout.lines().map_while(Result::ok).find_map(|line| ready(&line));
-    let Some((http, admin)) = addresses else {
-        let ended = child.wait();
-        wait_until("last word", || !log.lock().expect("the log").is_empty());
-        panic!("crossdock did not start ({ended:?}):\n{}", log.lock().expect("the log"));
-    };
-    (child, http, admin)
+    match stdout.lines().map_while(Result::ok).find_map(|line| ready(&line)) {
+        Some((http, admin)) => Ok((child, http, admin)),
+        None => Err(child.wait().expect("it ends")),
+    }
 }
 
 /// `crossdock is running: messages at http://ADDRESS, admin at http://ADDRESS`

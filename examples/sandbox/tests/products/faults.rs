@@ -54,6 +54,54 @@ async fn limits_and_errors_speak_the_products_language() {
     assert_eq!(wrong.status, 400);
 }
 
+#[tokio::test]
+async fn silence_and_garbage_come_after_the_effect_and_401_before_it() {
+    let shop = shop().await;
+    let form = format!("{FORM}O-1");
+    fault(&shop, json!({"product": "stripe", "kind": "unauthorised", "count": 1})).await;
+    shop.stripe("POST", "payment_intents", "k-1", &form).await.expect(401);
+    assert_eq!(shop.counted("payment.create", "O-1"), 0);
+    fault(&shop, json!({"product": "stripe", "kind": "garbage", "count": 1})).await;
+    let garbled = shop.stripe("POST", "payment_intents", "k-1", &form).await;
+    assert_eq!(garbled.status, 200);
+    assert!(serde_json::from_str::<serde_json::Value>(&garbled.text).is_err());
+    assert_eq!(shop.counted("payment.create", "O-1"), 1);
+    fault(&shop, json!({"product": "stripe", "kind": "silence", "count": 1, "latency_ms": 150}))
+        .await;
+    let before = std::time::Instant::now();
+    let form = format!("{FORM}O-2");
+    assert!(shop.try_stripe("POST", "payment_intents", "k-2", &form).await.is_none());
+    assert!(before.elapsed().as_millis() >= 150);
+    assert_eq!(shop.counted("payment.create", "O-2"), 1);
+}
+
+#[tokio::test]
+async fn a_stale_read_is_the_last_answer() {
+    let shop = shop().await;
+    let all = async || {
+        let list = shop.stripe("GET", "payment_intents", "", "").await.expect(200);
+        list["data"].as_array().map(Vec::len)
+    };
+    fault(&shop, json!({"product": "stripe", "kind": "stale-read", "latency_ms": 60_000})).await;
+    assert_eq!(all().await, Some(0));
+    shop.stripe("POST", "payment_intents", "k-1", &format!("{FORM}O-1")).await.expect(200);
+    assert_eq!(all().await, Some(0), "as it was");
+    shop.control("DELETE", "/faults", json!({})).await;
+    assert_eq!(all().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_429_may_say_nothing_of_when() {
+    let shop = shop().await;
+    fault(&shop, json!({"kind": "rate-limit", "retry_after_s": 0, "count": 1})).await;
+    let limited = shop.karrio("GET", "trackers", serde_json::Value::Null).await;
+    assert!(limited.status == 429 && !limited.headers.contains_key("retry-after"));
+    let rule = json!({"kind": "server-error", "status": 503, "retry_after_s": 2, "count": 1});
+    fault(&shop, rule).await;
+    let down = shop.karrio("GET", "trackers", serde_json::Value::Null).await;
+    assert!(down.status == 503 && down.headers["retry-after"] == "2");
+}
+
 /// Which of 40 requests are answered, and the ids that they got.
 async fn traffic(seed: u64) -> Vec<(bool, String)> {
     let shop = shop_with(Options { seed, manual: true, ..Options::default() }).await;

@@ -1,7 +1,8 @@
 //! `cargo xtask prove NAME`: demonstrations too long for the tests. Each prints its figures last and
 //! fails when they fall short.
 
-mod crash;
+mod chaos;
+mod random;
 
 use anyhow::Result;
 
@@ -10,21 +11,28 @@ use crate::stop;
 struct Proof {
     name: &'static str,
     says: &'static str,
-    run: fn() -> Result<()>,
+    run: fn(&[&str]) -> Result<()>,
 }
 
-const PROOFS: [Proof; 1] = [Proof {
-    name: "crash",
-    says: "the runtime killed in the middle of 200 orders: each ends rightly, each effect once",
-    run: crash::run,
-}];
+const PROOFS: [Proof; 2] = [
+    Proof {
+        name: "chaos",
+        says: "5,000 orders, every misbehaviour of the products, 50 kills: each ends rightly, each effect once (--orders N --kills K)",
+        run: chaos::chaos,
+    },
+    Proof {
+        name: "crash",
+        says: "200 orders and 12 kills, nothing else going wrong (--orders N --kills K)",
+        run: chaos::crash,
+    },
+];
 
 pub fn run(arguments: &[&str]) -> Result<()> {
-    let [name] = arguments else {
+    let [name, rest @ ..] = arguments else {
         return Err(stop::usage(format!("which proof?\n{}", list())));
     };
     match PROOFS.iter().find(|proof| proof.name == *name) {
-        Some(proof) => (proof.run)(),
+        Some(proof) => (proof.run)(rest),
         None => Err(stop::usage(format!("there is no proof `{name}`\n{}", list()))),
     }
 }

@@ -35,6 +35,8 @@ wit_bindgen::generate!({
             drop-off: func(call: call, input: parcel) -> result<parcel, fault>;
             /// No key, but a probe.
             ship-out: func(call: call, input: parcel) -> result<parcel, fault>;
+            /// No key: it looks first whether the parcel has its label.
+            label: func(call: call, input: parcel) -> result<parcel, fault>;
             probe-ship-out: func(call: call, input: parcel) -> result<left, fault>;
             weigh: func(call: call, input: ask) -> result<weighed, fault>;
             list-arrivals: func(call: call, input: poll-request) -> result<arrivals, fault>;
@@ -107,6 +109,15 @@ impl Parcels for Depot {
         Ok(numbered(input, &number))
     }
 
+    fn label(call: Call, input: Parcel) -> Result<Parcel, Fault> {
+        let known = get(&format!("labels/{}", input.id))?;
+        let number = match known.status {
+            404 => post("labels", "", &sheet(&call, &input))?.done(true)?,
+            _ => known.done(false)?,
+        };
+        Ok(numbered(input, &number))
+    }
+
     fn probe_ship_out(_: Call, input: Parcel) -> Result<Left, Fault> {
         let said = get(&format!("outs/{}", input.id))?;
         match said.status {
@@ -161,6 +172,7 @@ impl Connector for Depot {
             operations: vec![
                 operation("store", Effect::Mutation, KeyHandling::Honoured(86_400), None),
                 operation("drop-off", Effect::Mutation, KeyHandling::None, None),
+                operation("label", Effect::Mutation, KeyHandling::LookedUp, None),
                 operation("ship-out", Effect::Mutation, KeyHandling::None, Some("probe-ship-out")),
                 query("probe-ship-out"),
                 query("weigh"),

@@ -136,7 +136,7 @@ fn at_every_write(point: &str) {
                     }
                     let failpoint = format!("{point}:{number}");
                     let mut run = Run::new(Some((&failpoint, &compiled)));
-                    let found = run.to_the_end();
+                    let found = run.finish();
                     crashes.fetch_add(usize::from(run.crashed), Ordering::Relaxed);
                     in_doubt.fetch_add(run.in_doubt, Ordering::Relaxed);
                     if !run.crashed {
@@ -207,7 +207,7 @@ impl Run {
     }
 
     /// Sends the order until it is taken, acts as the persons do, and says what is not as it should be.
-    fn to_the_end(&mut self) -> Result<(), String> {
+    fn finish(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         let mut taken = false;
         loop {

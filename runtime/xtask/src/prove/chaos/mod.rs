@@ -48,7 +48,7 @@ const PAYOUTS: Duration = Duration::from_secs(2);
 const PERSONS: Duration = Duration::from_secs(2);
 const PROGRESS: Duration = Duration::from_secs(15);
 /// Nothing has taken effect for so long: what is missing will not come.
-const STALLED: Duration = Duration::from_secs(120);
+const STALLED: Duration = Duration::from_secs(60);
 /// Findings that are printed one by one.
 const SHOWN_MAX: usize = 30;
 
@@ -277,7 +277,11 @@ impl Run {
                 return Ok(());
             }
             if calm > 3 * STALLED {
-                println!("{missing} orders are not as they must be, and nothing happens any more");
+                println!(
+                    "{missing} orders are not as they must be, {} customers and {} webhooks wait, and nothing happens any more",
+                    self.desk.waiting(),
+                    state["webhooks_waiting"]
+                );
                 return Ok(());
             }
             interrupt::sleep(TICK * 5)?;

@@ -113,7 +113,7 @@ fn end(exchange: &Value) -> String {
     let end = exchange["end"].as_str().unwrap_or("no end");
     // The order's own money: nothing of the invoice is open when it is applied.
     let open = exchange["message"]["application"]["open"]["amount"].as_str();
-    match open.filter(|open| open.trim_matches(['0', '.']) != "") {
+    match open.filter(|open| !open.trim_matches(['0', '.']).is_empty()) {
         Some(rest) => format!("{end} with {rest} still open"),
         None => end.to_owned(),
     }

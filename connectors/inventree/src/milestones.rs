@@ -54,12 +54,27 @@ impl Guest for Connector {
         let before = read_cursor(input.cursor.as_deref(), &today)?;
         let mut teller = Teller::new(&config, input.limit.clamp(1, LIMIT_MAX) as usize);
         let mut now = Cursor { day: today, told: BTreeMap::new() };
+        let mut broken = false;
         for (pk, sight) in in_sight(&before)? {
             let told = before.told.get(&pk).copied().unwrap_or(0);
-            if let Some(told) = teller.tell(&sight, told)? {
+            if broken {
                 now.told.insert(pk, told);
+                continue;
+            }
+            match teller.tell(&sight, told) {
+                Ok(Some(told)) => {
+                    now.told.insert(pk, told);
+                }
+                Ok(None) => {}
+                // What was read already is told; where InvenTree failed, the next poll goes on.
+                Err(_) if !teller.items.is_empty() => {
+                    broken = true;
+                    now.told.insert(pk, told);
+                }
+                Err(fault) => return Err(fault),
             }
         }
+        teller.more |= broken;
         let Teller { items, more, .. } = teller;
         let cursor = serde_json::to_string(&now).unwrap_or_default();
         let next_cursor = (input.cursor.as_deref() != Some(cursor.as_str())).then_some(cursor);

@@ -79,19 +79,30 @@ impl Guest for Connector {
         let mut told = BTreeMap::new();
         let mut items = Vec::new();
         let mut more = false;
+        let mut broken = false;
         for (tracker, listed) in in_sight(&before, &forgotten)? {
             let events = happenings(&tracker);
             let known = before.told.get(&tracker.id);
             let next = Told::next(known, &events);
             let mut reached = next;
-            if next < events.len() && items.len() == limit {
+            if broken || (next < events.len() && items.len() == limit) {
                 more = true;
                 told.extend(known.map(|known| (tracker.id, *known)));
                 continue;
             }
             if next < events.len() {
+                let shipment = match shipment_of(&tracker) {
+                    // What was read already is told; where Karrio failed, the next poll goes on.
+                    Err(_) if !items.is_empty() => {
+                        broken = true;
+                        more = true;
+                        told.extend(known.map(|known| (tracker.id, *known)));
+                        continue;
+                    }
+                    shipment => shipment?,
+                };
                 reached = events.len();
-                if let Some(shipment) = shipment_of(&tracker)? {
+                if let Some(shipment) = shipment {
                     reached = reached.min(next + limit - items.len());
                     more |= reached < events.len();
                     let fresh = events[next..reached].iter().cloned();

@@ -23,9 +23,10 @@ pub fn cargo<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<()> {
     failed(&shown)
 }
 
-/// Builds packages of the host's workspace and names their executables.
-pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>> {
-    let arguments = ["build", "--workspace", "--message-format=json-render-diagnostics"];
+/// Builds packages of the host's workspace and names their executables. `options` are cargo's.
+pub fn build(packages: &[&str], options: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut arguments = vec!["build", "--workspace", "--message-format=json-render-diagnostics"];
+    arguments.extend(options);
     // The whole workspace: a build of one package resolves features otherwise and would be made
     // twice, once here and once for the tests.
     let shown = shown(&arguments[..2]);

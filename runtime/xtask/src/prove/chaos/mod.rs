@@ -108,7 +108,7 @@ fn run(plan: Plan) -> Result<()> {
     let sandbox_seed = seed.to_string();
     let world = ["--seed", &sandbox_seed, "--payout-ms", "86400000"];
     let folder = workspace::target().join("prove").join(plan.name);
-    let mut set_up = SetUp::new(Programs::build()?, at, folder, &world)?;
+    let mut set_up = SetUp::new(Programs::build_fast()?, at, folder, &world)?;
     set_up.environment = [
         ("TRYTON_RATE", "2000/s"),
         ("AVATAX_RATE", "500/s"),

@@ -3,6 +3,7 @@
 
 mod admin;
 mod check;
+mod clients;
 mod crash;
 mod delivery;
 mod every_commit;
@@ -10,7 +11,10 @@ mod house;
 mod isolation;
 mod limits;
 mod notices;
+mod once;
 mod scaffold;
 mod secrets;
+mod slow;
 mod sources;
 mod support;
+mod tls;

@@ -17,4 +17,5 @@ mod running;
 mod server;
 mod state;
 mod suggest;
+mod tls;
 mod trace;

@@ -9,16 +9,19 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::cli::Failure;
-use crate::config::{Config, WebhookVerify};
+use crate::config::{Config, Tls, WebhookEntry, WebhookVerify};
 use crate::dispatch::{Dispatch, Options};
 use crate::ingress::Ingress;
-use crate::ingress::serve::{listen, serve};
-use crate::ingress::signature::Verifier;
+use crate::ingress::access::{self, Access, AccessError};
+use crate::ingress::serve::{Door, listen, serve};
+use crate::ingress::signature::{Scheme, Verifier};
+use crate::ingress::signed::Signed;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::retention;
 use crate::running::{self, Secrets, Versions};
 use crate::state::ConnectorState;
+use crate::tls;
 
 /// How old the timestamp of a signed webhook may be, unless configured.
 const WEBHOOK_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(300);
@@ -31,6 +34,19 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let admin_listener =
         listen(config.listen.admin, "admin API").await.map_err(Failure::surroundings)?;
     let admin_token = admin_token(&config)?;
+    let access = Access::new(&config).map_err(|error| match error {
+        AccessError::Wrong(text) => Failure::files(text),
+        AccessError::Secret(text) => Failure::surroundings(text),
+    })?;
+    let listen_keys = &config.listen;
+    let acceptor = |table: &str, tls: Option<&Tls>| {
+        tls.map(|tls| tls::acceptor(tls, table, &config)).transpose()
+    };
+    let http_tls = acceptor("tls", listen_keys.tls.as_ref())?;
+    let admin_tls = match &listen_keys.admin_tls {
+        Some(tls) => acceptor("admin_tls", Some(tls))?,
+        None => http_tls.clone(),
+    };
     let journal = open_journal(&config.data)?;
     let limits = Arc::new(Limits::build(&config.limits));
     let upstreams =
@@ -45,6 +61,10 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let loaded = running::load(&config, &runtime, &upstreams, Secrets::Read)
         .await
         .map_err(Failure::files)?;
+    let problems = access::check(&config, &loaded.set);
+    if !problems.is_empty() {
+        return Err(Failure::files(problems.join("\n\n")));
+    }
     for warning in &loaded.warnings {
         eprintln!("{warning}\n");
     }
@@ -59,30 +79,31 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     );
     let (stop, stopping) = watch::channel(false);
     dispatch.start().await.map_err(Failure::surroundings)?;
-    let ingress = Ingress::new(dispatch.clone(), verifiers, config.listen.clone());
+    let ingress = Ingress::new(dispatch.clone(), verifiers, access, config.listen.clone());
     ingress.start_sources(&stopping);
     let sweep = retention::run(dispatch.clone(), config.retention.clone(), stopping.clone());
     let sweep = tokio::spawn(sweep);
     let addresses = (http.local_addr(), admin_listener.local_addr());
-    let read_timeout = config.listen.read_timeout.0;
+    let schemes = [&http_tls, &admin_tls].map(|tls| if tls.is_some() { "https" } else { "http" });
     let messages = tokio::spawn(serve(
-        http,
-        read_timeout,
+        Door::new(http, http_tls, &config.listen),
         stopping.clone(),
         Arc::new(move |request, peer| ingress.clone().handle(request, peer)),
     ));
     let admin = Admin::new(dispatch.clone(), runtime, admin_token);
     let ready = admin.ready();
     let admin_server = tokio::spawn(serve(
-        admin_listener,
-        read_timeout,
+        Door::new(admin_listener, admin_tls, &config.listen),
         stopping,
         Arc::new(move |request, peer| admin.clone().handle(request, peer)),
     ));
     if let (Ok(http), Ok(admin)) = addresses {
         let environment = &config.environment;
         tracing::info!(environment, %http, %admin, routes = dispatch.running().routes.len(), "running");
-        println!("crossdock is running: messages at http://{http}, admin at http://{admin}");
+        let [messages_by, admin_by] = schemes;
+        println!(
+            "crossdock is running: messages at {messages_by}://{http}, admin at {admin_by}://{admin}"
+        );
     }
     ready.send_replace(true);
 
@@ -163,29 +184,41 @@ fn verifiers(config: &Config) -> Result<std::collections::BTreeMap<String, Verif
     for (alias, entry) in &config.connectors {
         let Some(webhook) = &entry.webhook else { continue };
         let place = format!(" --> {} [connectors.{alias}.webhook]", config.file.display());
-        let secret = match &webhook.secret {
-            Some(source) => Some(source.read(folder).map_err(|reason| {
-                Failure::surroundings(format!("error[CD0030]: {reason}\n{place}"))
-            })?),
-            None if webhook.verify == WebhookVerify::None => None,
-            None => {
-                return Err(Failure::files(format!(
-                    "error[CD0016]: a webhook is verified with a secret, and there is none\n{place}\n  help: set secret = {{ env = \"NAME\" }}"
-                )));
-            }
-        };
-        let header = webhook.header.clone().unwrap_or_else(|| "x-signature".to_owned());
-        verifiers.insert(
-            alias.clone(),
-            Verifier {
-                verify: webhook.verify,
-                secret,
-                header: header.to_ascii_lowercase(),
-                tolerance: webhook.tolerance.map_or(WEBHOOK_TOLERANCE, |span| span.0),
-            },
-        );
+        if webhook.secret.is_empty() && webhook.verify != WebhookVerify::None {
+            return Err(Failure::files(format!(
+                "error[CD0016]: a webhook is verified with a secret, and there is none\n{place}\n  help: set secret = {{ env = \"NAME\" }}"
+            )));
+        }
+        let secrets = webhook
+            .secret
+            .read(folder)
+            .map_err(|reason| Failure::surroundings(format!("error[CD0030]: {reason}\n{place}")))?;
+        let verifier = verifier(webhook, secrets)
+            .map_err(|reason| Failure::files(format!("error[CD0029]: {reason}\n{place}")))?;
+        verifiers.insert(alias.clone(), verifier);
     }
     Ok(verifiers)
+}
+
+fn verifier(webhook: &WebhookEntry, secrets: Vec<connector::Secret>) -> Result<Verifier, String> {
+    let tolerance = webhook.tolerance.map_or(WEBHOOK_TOLERANCE, |span| span.0);
+    Ok(match webhook.verify {
+        WebhookVerify::Stripe => Verifier::Stripe { secrets, tolerance },
+        WebhookVerify::Shopify => Verifier::Shopify { secrets },
+        WebhookVerify::None => Verifier::None,
+        WebhookVerify::HmacSha256 => {
+            let timestamp_header = webhook.timestamp_header.as_deref();
+            let signs = webhook.signs.as_deref().unwrap_or(match timestamp_header {
+                Some(_) => "{timestamp}.{body}",
+                None => "{body}",
+            });
+            let signed = Signed::parse(signs, timestamp_header, tolerance)
+                .map_err(|reason| format!("`signs` {reason}"))?;
+            let header = webhook.header.as_deref().unwrap_or("x-signature").to_ascii_lowercase();
+            let header = header.parse().map_err(|_| format!("`{header}` is no header"))?;
+            Verifier::Hmac(Scheme { secrets, header, signed })
+        }
+    })
 }
 
 fn options_of(config: &Config) -> Options {

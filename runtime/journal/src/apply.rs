@@ -177,8 +177,8 @@ impl Writer {
         let inserted = run(
             to,
             "INSERT INTO exchange (id, route_version, parent, received_at_ms, raw, source,
-                source_scope, source_key, body_digest, traceparent, headers, message)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+                source_scope, source_key, body_digest, traceparent, headers, message, client)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
             params![
                 exchange,
                 version,
@@ -192,6 +192,7 @@ impl Writer {
                 accept.traceparent,
                 accept.headers,
                 accept.message,
+                accept.client,
             ],
         )?;
         if inserted == 0 {
@@ -249,22 +250,27 @@ fn claim_source_keys(to: &Connection, commit: &Commit) -> Applied<(Vec<Duplicate
             continue;
         }
         let Some(key) = &accept.source_key else { continue };
-        let claimed = run(
-            to,
-            "INSERT INTO source_key (scope, key, exchange) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO NOTHING",
-            params![key.scope, key.key, id(accept.exchange)?],
-        )?;
-        if claimed == 1 {
+        let earlier = match &accept.earlier_scope {
+            Some(scope) => key_holder(to, scope, &key.key)?,
+            None => None,
+        };
+        let claimed = earlier.is_none()
+            && run(
+                to,
+                "INSERT INTO source_key (scope, key, exchange) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO NOTHING",
+                params![key.scope, key.key, id(accept.exchange)?],
+            )? == 1;
+        if claimed {
             continue;
         }
-        let mut holder = to.prepare_cached(
-            "SELECT k.exchange, coalesce(e.body_digest, k.body_digest) FROM source_key k
-             LEFT JOIN exchange e ON e.id = k.exchange WHERE k.scope = ?1 AND k.key = ?2",
-        )?;
-        let (exchange, stored): (i64, Option<[u8; 32]>) =
-            holder.query_row(params![key.scope, key.key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let exchange = exchange.cast_unsigned();
+        let holder = match earlier {
+            Some(holder) => Some(holder),
+            None => key_holder(to, &key.scope, &key.key)?,
+        };
+        let Some((exchange, stored)) = holder else {
+            return conflict(&accept.exchange, format_args!("has a key that nobody holds"));
+        };
         // Its holder may stand in this very commit, its row not yet written.
         let body_digest = stored.map(Digest).or_else(|| {
             commit.records[..index].iter().find_map(|earlier| match earlier {
@@ -280,6 +286,16 @@ fn claim_source_keys(to: &Connection, commit: &Commit) -> Applied<(Vec<Duplicate
         duplicates.push(Duplicate { index, dropped: accept.exchange, exchange, body_digest });
     }
     Ok((duplicates, dropped))
+}
+
+/// The exchange that holds a source key, and the digest of the body that it came with.
+fn key_holder(to: &Connection, scope: &str, key: &str) -> Applied<Option<(u64, Option<[u8; 32]>)>> {
+    let mut holder = to.prepare_cached(
+        "SELECT k.exchange, coalesce(e.body_digest, k.body_digest) FROM source_key k
+         LEFT JOIN exchange e ON e.id = k.exchange WHERE k.scope = ?1 AND k.key = ?2",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?));
+    Ok(holder.query_row(params![scope, key], read).optional()?)
 }
 
 fn outcome(to: &Connection, exchange: u64, sequence: u32, at_ms: u64, body: &str) -> Applied {

@@ -67,6 +67,7 @@ pub struct Duplicate {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most records of a busy journal are the large ones")]
 pub enum Record {
     /// A message becomes an exchange, in state `Ready`, or `Queued` behind another of its lane. Its
     /// route version must be stored, before or in this commit.
@@ -127,8 +128,13 @@ pub struct Accept {
     pub parent: Option<u64>,
     /// Where it came from, as shown to people: `http:/orders`, `webhook:storefront`, ...
     pub source: String,
+    /// Who sent it, as the configuration names its callers.
+    pub client: Option<String>,
     /// Scope and key that make this message one exchange however often it comes.
     pub source_key: Option<SourceKey>,
+    /// Another scope in which the same key makes this message known: the one in which keys were kept
+    /// before their scope became narrower. Nothing is stored under it.
+    pub earlier_scope: Option<String>,
     pub body_digest: Option<Digest>,
     /// JSON object of strings.
     pub headers: String,

@@ -168,6 +168,10 @@ CREATE TABLE lane (
 CREATE UNIQUE INDEX lane_holder ON lane (scope, key) WHERE turn = 1;
 CREATE INDEX lane_queue ON lane (scope, key, exchange) WHERE turn = 0;
 ",
+    "
+-- Who sent the message, as the configuration names its callers.
+ALTER TABLE exchange ADD COLUMN client TEXT;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

@@ -15,6 +15,8 @@ pub struct Envelope {
     pub headers: BTreeMap<String, String>,
     /// Who or what sent it: a client, `connector.operation`, a topic, `schedule`.
     pub source: String,
+    /// Who sent it, as `[clients]` of the configuration knows them; none if nobody had to say.
+    pub client: Option<String>,
     pub received_at: Timestamp,
     /// W3C trace context, if one came along.
     pub traceparent: Option<String>,

@@ -86,8 +86,7 @@ impl Plan {
             Some(keys) => keys.exchange.clone(),
             None => id.to_string(),
         };
-        let received_at = replay.map_or(envelope.received_at, |replay| replay.received_at);
-        slots[scope::META] = scope::meta(&exchange, &self.name, envelope.origin(), received_at);
+        slots[scope::META] = scope::meta(&exchange, &self.name, envelope);
         slots
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use contract::{Field, Record, Scalar, Type, TypeName, Value};
-use jiff::Timestamp;
 
+use crate::Envelope;
 use crate::plan::string_map;
 
 pub(crate) const MESSAGE: usize = 0;
@@ -38,6 +38,7 @@ static META_RECORD: LazyLock<Arc<Record>> = LazyLock::new(|| {
             ("route", Type::String),
             ("source", Type::String),
             ("received-at", Type::Scalar(Scalar::Timestamp)),
+            ("client", Type::Option(Arc::new(Type::String))),
         ],
     )
 });
@@ -57,7 +58,7 @@ static DECISION_RECORD: LazyLock<Arc<Record>> = LazyLock::new(|| {
 static TICK_RECORD: LazyLock<Arc<Record>> =
     LazyLock::new(|| record("tick", vec![("at", Type::Scalar(Scalar::Timestamp))]));
 
-/// exchange, route, source, received_at.
+/// exchange, route, source, received_at, client.
 pub(crate) fn meta_record() -> Arc<Record> {
     META_RECORD.clone()
 }
@@ -76,14 +77,17 @@ pub(crate) fn headers(headers: &BTreeMap<String, String>) -> Value {
     string_map(headers.iter().map(|(name, text)| (name.as_str(), text.as_str())))
 }
 
-pub(crate) fn meta(exchange: &str, route: &str, source: &str, received_at: Timestamp) -> Value {
+pub(crate) fn meta(exchange: &str, route: &str, envelope: &Envelope) -> Value {
+    let replay = envelope.replay.as_deref();
+    let received_at = replay.map_or(envelope.received_at, |replay| replay.received_at);
     Value::record(
         meta_record(),
         vec![
             Value::string(exchange),
             Value::string(route),
-            Value::string(source),
+            Value::string(envelope.origin()),
             Value::Timestamp(received_at),
+            envelope.client.as_deref().map_or(Value::Null, Value::string),
         ],
     )
 }

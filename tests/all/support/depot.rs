@@ -36,9 +36,17 @@ impl Depot {
     }
 
     pub fn with(hook: impl Fn(&Asked, Moment) -> Option<Say> + Send + Sync + 'static) -> Depot {
+        Depot::start_with(None, hook)
+    }
+
+    /// By HTTPS, where there is a configuration for it.
+    pub fn start_with(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        hook: impl Fn(&Asked, Moment) -> Option<Say> + Send + Sync + 'static,
+    ) -> Depot {
         let state = Arc::new(Mutex::new(State::default()));
         let own = state.clone();
-        let system = System::start(move |asked| {
+        let system = System::start_with(tls, move |asked| {
             if let Some(said) = hook(asked, Moment::Before) {
                 return said;
             }

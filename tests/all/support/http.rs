@@ -57,7 +57,7 @@ pub fn send(
     read(&bytes).ok_or_else(|| io::Error::other("the answer was cut"))
 }
 
-fn read(bytes: &[u8]) -> Option<Answer> {
+pub fn read(bytes: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(bytes);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();

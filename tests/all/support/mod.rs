@@ -2,8 +2,10 @@
 //! systems. Nothing here sleeps for a result; it waits for a condition and says which did not come.
 
 pub mod built;
+pub mod certificate;
 pub mod depot;
 pub mod http;
+pub mod luck;
 pub mod runtime;
 pub mod setup;
 pub mod system;

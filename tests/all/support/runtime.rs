@@ -228,9 +228,10 @@ fn launched(
     }
 }
 
-/// `crossdock is running: messages at http://ADDRESS, admin at http://ADDRESS`
+/// `crossdock is running: messages at http://ADDRESS, admin at http://ADDRESS`, or by https.
 fn ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let line = line.strip_prefix("crossdock is running: messages at http://")?;
-    let (http, admin) = line.split_once(", admin at http://")?;
-    Some((http.parse().ok()?, admin.parse().ok()?))
+    let line = line.strip_prefix("crossdock is running: messages at ")?;
+    let (http, admin) = line.split_once(", admin at ")?;
+    let address = |url: &str| url.split_once("://")?.1.parse().ok();
+    Some((address(http)?, address(admin)?))
 }

@@ -57,6 +57,12 @@ impl Setup {
         self
     }
 
+    /// More tables for a runtime that is started again.
+    pub fn add_tables(&mut self, text: &str) {
+        self.tables.push_str(text);
+        self.tables.push('\n');
+    }
+
     pub fn connector(self, alias: &str, guest: &str, keys: &str) -> Setup {
         let component = built::guest(guest);
         let component = component.display();

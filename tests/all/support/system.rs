@@ -2,9 +2,11 @@
 //! closure says how it answers. The closure may block; every connection has a thread.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::PATIENCE;
 
@@ -37,27 +39,43 @@ pub fn say(status: u16, body: impl Into<String>) -> Say {
 
 pub struct System {
     pub address: SocketAddr,
+    scheme: &'static str,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl System {
     pub fn start(answer: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> System {
+        System::start_with(None, answer)
+    }
+
+    /// By HTTPS, where there is a configuration for it.
+    pub fn start_with(
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Asked) -> Say + Send + Sync + 'static,
+    ) -> System {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (log, answer) = (asked.clone(), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, answer) = (log.clone(), answer.clone());
+                let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
                 // A broken connection is the other side's affair.
-                std::thread::spawn(move || drop(serve(&stream, &log, &*answer)));
+                std::thread::spawn(move || match tls {
+                    None => drop(serve(stream, &log, &*answer)),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).expect("a configuration");
+                        drop(serve(StreamOwned::new(connection, stream), &log, &*answer));
+                    }
+                });
             }
         });
-        System { address, asked }
+        System { address, scheme, asked }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -71,8 +89,8 @@ impl System {
     }
 }
 
-fn serve(
-    stream: &TcpStream,
+fn serve<S: Read + Write>(
+    stream: S,
     log: &Mutex<Vec<Asked>>,
     answer: &dyn Fn(&Asked) -> Say,
 ) -> std::io::Result<()> {
@@ -110,7 +128,8 @@ fn serve(
                 }
                 text.push_str("\r\n");
                 text.push_str(&body);
-                (&mut &*stream).write_all(text.as_bytes())?;
+                reader.get_mut().write_all(text.as_bytes())?;
+                reader.get_mut().flush()?;
             }
         }
     }

@@ -10,11 +10,11 @@ use super::Admin;
 use super::show::exchange_id;
 use crate::dispatch::ResumeError;
 use crate::ingress::problem::{Answer, Problem, json_answer};
-use crate::ingress::serve::read_body;
+use crate::ingress::serve::{Pace, read_body};
 
 /// A decision is a few words.
 const BODY_MAX_BYTES: usize = 64 * 1024;
-const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const PACE: Pace = Pace { timeout: std::time::Duration::from_secs(10), rate_min_bytes: 256 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +62,7 @@ impl Admin {
 }
 
 async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Problem> {
-    let bytes = read_body(request.into_body(), BODY_MAX_BYTES, READ_TIMEOUT).await?;
+    let bytes = read_body(request.into_body(), BODY_MAX_BYTES, PACE).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let detail = format!("The body is not as expected: {error}.");
         Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The body is wrong", detail)

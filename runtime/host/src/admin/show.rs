@@ -42,6 +42,7 @@ impl Admin {
         };
         let filter = ExchangeFilter {
             route: query.get("route").map(str::to_owned),
+            client: query.get("client").map(str::to_owned),
             state,
             end: query.get("end").map(str::to_owned),
             since_ms: query.get("since_ms").and_then(|text| text.parse().ok()),
@@ -236,6 +237,7 @@ fn summary(summary: &Summary) -> Value {
         "exchange": ExchangeId(summary.id).to_string(),
         "route": summary.route,
         "source": summary.source,
+        "client": summary.client,
         "parent": summary.parent.map(|id| ExchangeId(id).to_string()),
         "received_at": time(summary.received_at_ms),
         "state": summary.state.as_str(),

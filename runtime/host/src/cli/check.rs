@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::{Failure, block_on};
 use crate::config::Config;
+use crate::ingress::access;
 use crate::limits::Limits;
 use crate::running::{self, Loaded, Secrets};
 use crate::state::NoState;
+use crate::{clock, tls};
 
 pub(super) fn run(config: &Path, json: bool) -> Result<(), Failure> {
     let config = Config::read(config)?;
@@ -46,5 +48,15 @@ async fn load(config: &Config) -> Result<Loaded, Failure> {
         connector::Runtime::new(options, Arc::new(NoState)).map_err(Failure::surroundings)?;
     let upstreams = running::upstreams(config, &Limits::build(&config.limits), Secrets::LeftOut)
         .map_err(|problems| Failure::files(problems.join("\n\n")))?;
-    running::load(config, &runtime, &upstreams, Secrets::LeftOut).await.map_err(Failure::files)
+    let listen = &config.listen;
+    for (tls, table) in [(&listen.tls, "tls"), (&listen.admin_tls, "admin_tls")] {
+        if let Some(tls) = tls {
+            tls::certificates(tls, table, config, clock::now())?;
+        }
+    }
+    let loaded = running::load(config, &runtime, &upstreams, Secrets::LeftOut)
+        .await
+        .map_err(Failure::files)?;
+    let problems = access::check(config, &loaded.set);
+    if problems.is_empty() { Ok(loaded) } else { Err(Failure::files(problems.join("\n\n"))) }
 }

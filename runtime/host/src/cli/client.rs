@@ -5,15 +5,20 @@ use std::path::Path;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, pinned};
 use crate::config::Config;
+use crate::{clock, tls};
 
 pub struct Admin {
     base: String,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     token: Option<connector::Secret>,
 }
 
@@ -25,7 +30,13 @@ impl Admin {
             Some(source) => Some(source.read(&folder).map_err(Failure::surroundings)?),
             None => None,
         };
-        Ok(Admin { base: format!("http://{}", config.listen.admin), token })
+        let tls = match config.listen.tls_of_admin() {
+            Some(tls) => Some(tls::certificates(tls, "certificate", &config, clock::now())?),
+            None => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let client = client(tls.and_then(|chain| chain.into_iter().next()))?;
+        Ok(Admin { base: format!("{scheme}://{}", config.listen.admin), client, token })
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -42,7 +53,6 @@ impl Admin {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let client = Client::builder(TokioExecutor::new()).build_http();
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -52,7 +62,7 @@ impl Admin {
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request.body(Full::new(Bytes::from(body))).map_err(Failure::failed)?;
-        let answer = client.request(request).await.map_err(|error| {
+        let answer = self.client.request(request).await.map_err(|error| {
             Failure::surroundings(format!(
                 "nothing answers at {} ({error})\n  help: start the runtime with `crossdock run`, or name its configuration with --config",
                 self.base
@@ -67,6 +77,20 @@ impl Admin {
         let detail = value["detail"].as_str().unwrap_or("no reason was given");
         Err(Failure::failed(format!("{detail} (HTTP {})", status.as_u16())))
     }
+}
+
+fn client(
+    pinned: Option<CertificateDer<'static>>,
+) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Failure> {
+    let builder = hyper_rustls::HttpsConnectorBuilder::new();
+    let connector = match pinned {
+        Some(certificate) => {
+            builder.with_tls_config(pinned::client(certificate).map_err(Failure::failed)?)
+        }
+        None => builder.with_webpki_roots(),
+    };
+    let connector = connector.https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 /// For one segment of a path.

@@ -16,6 +16,7 @@ mod connector;
 mod exceptions;
 mod exit;
 mod journal;
+mod pinned;
 mod run;
 mod tasks;
 mod trace;

@@ -66,8 +66,9 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str, all: bool) {
             None => text("state").to_owned(),
         },
     };
+    let by = exchange["client"].as_str().map(|client| format!(" by {client}")).unwrap_or_default();
     say!(
-        "{indent}{}  {}  {}  from {}  -> {state}",
+        "{indent}{}  {}  {}  from {}{by}  -> {state}",
         clock_time(text("received_at")),
         text("exchange"),
         text("route"),

@@ -2,7 +2,9 @@
 //! bound here; route files are the same everywhere. Parts own their own configuration; this module
 //! reads the file, substitutes variables, checks names against each other and resolves paths.
 
+mod client;
 mod duration;
+mod listen;
 mod secret;
 mod substitute;
 mod written;
@@ -10,9 +12,11 @@ mod written;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use client::{ClientEntry, ClientHmac};
 pub use duration::Span;
-pub use secret::SecretSource;
-pub use written::{Auth, ConnectorEntry, Listen, Upstream, WebhookVerify, Work, Written};
+pub use listen::{Listen, Tls};
+pub use secret::{SecretSource, SecretSources};
+pub use written::{Auth, ConnectorEntry, Upstream, WebhookEntry, WebhookVerify, Work, Written};
 
 /// A checked configuration. Paths are absolute or relative to the working directory.
 #[derive(Clone, Debug)]
@@ -24,6 +28,7 @@ pub struct Config {
     pub routes: Vec<PathBuf>,
     pub contracts: Vec<PathBuf>,
     pub listen: Listen,
+    pub clients: BTreeMap<String, ClientEntry>,
     pub work: Work,
     pub connectors: BTreeMap<String, ConnectorEntry>,
     pub upstreams: BTreeMap<String, Upstream>,
@@ -62,6 +67,14 @@ impl Config {
             return Err(Error::Wrong(problems));
         }
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        let mut listen = written.listen;
+        for tls in [&mut listen.tls, &mut listen.admin_tls].into_iter().flatten() {
+            tls.certificate = base.join(&tls.certificate);
+        }
+        let mut upstreams = written.upstreams;
+        for ca in upstreams.values_mut().filter_map(|upstream| upstream.ca.as_mut()) {
+            *ca = base.join(&*ca);
+        }
         let mut connectors = written.connectors;
         for connector in connectors.values_mut() {
             connector.component = base.join(&connector.component);
@@ -77,10 +90,11 @@ impl Config {
                 .iter()
                 .map(|folder| base.join(folder))
                 .collect(),
-            listen: written.listen,
+            listen,
+            clients: written.clients,
             work: written.work,
             connectors,
-            upstreams: written.upstreams,
+            upstreams,
             limits: written.limits,
             retention: written.retention,
         })
@@ -107,6 +121,17 @@ fn cross_check(path: &Path, written: &Written) -> Vec<String> {
     for (name, upstream) in &written.upstreams {
         limit(format!("[upstreams.{name}]"), &upstream.limit);
     }
+    for (name, client) in &written.clients {
+        limit(format!("[clients.{name}]"), &client.limit);
+    }
+    for (name, client) in &written.clients {
+        if let Err((reason, help)) = check_client(name, client) {
+            problems.push(format!(
+                "error[CD0017]: [clients.{name}] {reason}\n --> {}\n  help: {help}",
+                path.display(),
+            ));
+        }
+    }
     for (name, upstream) in &written.upstreams {
         if let Err(reason) = check_base_url(&upstream.base_url) {
             problems.push(format!(
@@ -131,6 +156,26 @@ fn cross_check(path: &Path, written: &Written) -> Vec<String> {
         ));
     }
     problems
+}
+
+fn check_client(name: &str, client: &ClientEntry) -> Result<(), (String, &'static str)> {
+    let of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || !name.bytes().all(of_name) {
+        return Err((
+            "is no name for a client".to_owned(),
+            "use lower-case letters, digits and `-`",
+        ));
+    }
+    match &client.hmac {
+        None if client.key.is_empty() => Err((
+            "has neither `key` nor `hmac`, so nobody could be it".to_owned(),
+            "add key = { env = \"NAME\" }, or hmac = { secret = { env = \"NAME\" } }",
+        )),
+        Some(hmac) if hmac.secret.is_empty() => {
+            Err(("signs with no secret".to_owned(), "add secret = { env = \"NAME\" } to `hmac`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_base_url(url: &str) -> Result<(), &'static str> {
@@ -203,6 +248,13 @@ mod tests {
                 "config.api_token looks like a secret",
             ),
             ("[limits.a]\nrate = \"10/fortnight\"\n", "is not a rate"),
+            ("[clients.shop]\nlimit = \"a\"\n[limits.a]\n", "neither `key` nor `hmac`"),
+            ("[clients.Shop]\nkey = { env = \"K\" }\n", "is no name for a client"),
+            ("[clients.shop]\nkey = \"sk_live\"\n", "a secret is named, never written"),
+            (
+                "[clients.shop]\nkey = { env = \"K\" }\nlimit = \"b\"\n[limits.a]\n",
+                "names the limit `b`",
+            ),
             ("[upstreams.a]\nbase_url = \"ftp://x\"\n", "must begin with http"),
             (
                 "[retention]\nfinished = \"30d\"\npayloads = \"90d\"\n",

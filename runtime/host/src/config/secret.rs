@@ -13,6 +13,8 @@ pub enum SecretSource {
     File(PathBuf),
 }
 
+const FORM: &str = "a secret is named, never written: { env = \"NAME\" } or { file = \"PATH\" }";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -23,14 +25,47 @@ struct Written {
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
-        const FORM: &str =
-            "a secret is named, never written: { env = \"NAME\" } or { file = \"PATH\" }";
         let written = Written::deserialize(deserializer).map_err(|_| D::Error::custom(FORM))?;
         match (written.env, written.file) {
             (Some(name), None) => Ok(SecretSource::Env(name)),
             (None, Some(path)) => Ok(SecretSource::File(path)),
             _ => Err(D::Error::custom(FORM)),
         }
+    }
+}
+
+/// Several secrets that hold at the same time, so that one can replace another; written as one, or
+/// as a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretSources(Vec<SecretSource>);
+
+/// More than this is no rotation.
+const SECRETS_MAX: usize = 4;
+
+impl<'de> Deserialize<'de> for SecretSources {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let one = |value: toml::Value| value.try_into().map_err(|_| D::Error::custom(FORM));
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::Array(values) if values.len() > SECRETS_MAX => {
+                Err(D::Error::custom(format!("no more than {SECRETS_MAX} secrets hold at once")))
+            }
+            toml::Value::Array(values) => {
+                values.into_iter().map(one).collect::<Result<_, _>>().map(SecretSources)
+            }
+            value => one(value).map(|source| SecretSources(vec![source])),
+        }
+    }
+}
+
+impl SecretSources {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them; see [`SecretSource::read`].
+    pub fn read(&self, base: &Path) -> Result<Vec<Secret>, String> {
+        self.0.iter().map(|source| source.read(base)).collect()
     }
 }
 

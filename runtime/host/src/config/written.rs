@@ -1,13 +1,12 @@
 //! The configuration as written: serde types, one for each table. Unknown keys are errors.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{SecretSource, Span};
+use super::{ClientEntry, Listen, SecretSource, SecretSources, Span};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,6 +16,7 @@ pub struct Written {
     pub routes: OneOrMany,
     pub contracts: OneOrMany,
     pub listen: Listen,
+    pub clients: BTreeMap<String, ClientEntry>,
     pub work: Work,
     pub connectors: BTreeMap<String, ConnectorEntry>,
     pub upstreams: BTreeMap<String, Upstream>,
@@ -32,6 +32,7 @@ impl Default for Written {
             routes: OneOrMany::One("routes".into()),
             contracts: OneOrMany::One("wit".into()),
             listen: Listen::default(),
+            clients: BTreeMap::new(),
             work: Work::default(),
             connectors: BTreeMap::new(),
             upstreams: BTreeMap::new(),
@@ -53,31 +54,6 @@ impl OneOrMany {
         match self {
             OneOrMany::One(path) => vec![path],
             OneOrMany::Many(paths) => paths,
-        }
-    }
-}
-
-/// `[listen]`: loopback unless told otherwise.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Listen {
-    pub http: SocketAddr,
-    pub admin: SocketAddr,
-    /// Bearer token of the admin API; needed as soon as it listens beyond loopback.
-    pub admin_token: Option<SecretSource>,
-    pub body_max_bytes: usize,
-    /// For the head and the body of one request.
-    pub read_timeout: Span,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Listen {
-            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            admin_token: None,
-            body_max_bytes: 1 << 20,
-            read_timeout: Span(Duration::from_secs(15)),
         }
     }
 }
@@ -139,10 +115,16 @@ pub struct ConnectorEntry {
 #[serde(deny_unknown_fields)]
 pub struct WebhookEntry {
     pub verify: WebhookVerify,
-    pub secret: Option<SecretSource>,
-    /// For `hmac-sha256`: the header with the hex or base64 signature of the body.
+    /// A list while one secret replaces another.
+    #[serde(default)]
+    pub secret: SecretSources,
+    /// For `hmac-sha256`: the header with the hex or base64 signature.
     pub header: Option<String>,
-    /// How old a signed timestamp may be (`stripe`).
+    /// For `hmac-sha256`: the header with the time of signing.
+    pub timestamp_header: Option<String>,
+    /// For `hmac-sha256`: what is signed; as `[clients.NAME.hmac]` `signs`.
+    pub signs: Option<String>,
+    /// How far the time of signing may be from now.
     pub tolerance: Option<Span>,
 }
 
@@ -172,6 +154,8 @@ pub struct Upstream {
     pub private: bool,
     /// From a request to the last byte of its response.
     pub timeout: Option<Span>,
+    /// PEM: certificates to trust beside the public ones.
+    pub ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -71,6 +71,8 @@ pub struct Arrival {
     pub envelope: Envelope,
     /// The same key in the same scope is one exchange, however often it comes.
     pub source_key: Option<SourceKey>,
+    /// Where the same key was kept before its scope became narrower; see `journal::Accept`.
+    pub earlier_scope: Option<String>,
     pub body_digest: Option<Digest>,
     pub parent: Option<u64>,
     /// Set where it runs again what another exchange ran.
@@ -188,7 +190,8 @@ impl Dispatch {
         also: Vec<Record>,
         reply_to: Option<ReplyTo>,
     ) -> Result<Vec<Taken>, AcceptError> {
-        if self.stopping() || self.active.len() + arrivals.len() > self.options.backlog_max {
+        // A batch goes in as a whole, however large: what memory cannot hold waits in the journal.
+        if self.stopping() || self.active.len() >= self.options.backlog_max {
             return Err(AcceptError::Busy);
         }
         let now_ms = clock::now_ms();
@@ -233,7 +236,8 @@ impl Dispatch {
 
     /// Makes an exchange and the records that make it durable.
     fn begin(&self, id: ExchangeId, arrival: Arrival, records: &mut Vec<Record>) -> Begun {
-        let Arrival { version, envelope, source_key, body_digest, parent, repeats } = arrival;
+        let Arrival { version, envelope, source_key, earlier_scope, body_digest, parent, repeats } =
+            arrival;
         let mut exchange = Exchange::start(id, version.plan.clone(), envelope);
         let envelope = exchange.envelope();
         let replay = envelope.replay.as_ref().zip(repeats.as_ref());
@@ -242,7 +246,9 @@ impl Dispatch {
             route_version: version.digest,
             parent,
             source: envelope.source.clone(),
+            client: envelope.client.clone(),
             source_key,
+            earlier_scope,
             body_digest,
             headers: serde_json::to_string(&envelope.headers).unwrap_or_default(),
             message: contract::json::write(&envelope.message).into_bytes(),

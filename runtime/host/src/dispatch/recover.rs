@@ -162,6 +162,7 @@ fn envelope(
         message,
         headers,
         source: stored.summary.source.clone(),
+        client: stored.summary.client.clone(),
         received_at: clock::from_ms(stored.summary.received_at_ms),
         traceparent: stored.traceparent.clone(),
         raw: stored.raw,

@@ -1,12 +1,15 @@
 //! The doors in: HTTP requests, signed webhooks, polls and schedules. Each message is checked against
 //! its contract and on disk before anyone is told that it was accepted.
 
+pub mod access;
+mod guard;
 mod http;
 mod poll;
 pub mod problem;
 mod schedule;
 pub mod serve;
 pub mod signature;
+pub mod signed;
 mod webhook;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +24,7 @@ use tokio::sync::watch;
 use crate::config::Listen;
 use crate::dispatch::Dispatch;
 use crate::running::{RouteVersion, RunningSet};
+use access::Access;
 use problem::{Answer, Problem};
 use signature::Verifier;
 
@@ -28,6 +32,7 @@ pub struct Ingress {
     dispatch: Arc<Dispatch>,
     table: HashMap<String, Vec<(Method, Entry)>>,
     verifiers: BTreeMap<String, Verifier>,
+    access: Access,
     listen: Listen,
 }
 
@@ -43,10 +48,11 @@ impl Ingress {
     pub fn new(
         dispatch: Arc<Dispatch>,
         verifiers: BTreeMap<String, Verifier>,
+        access: Access,
         listen: Listen,
     ) -> Arc<Ingress> {
         let table = table(&dispatch.running());
-        Arc::new(Ingress { dispatch, table, verifiers, listen })
+        Arc::new(Ingress { dispatch, table, verifiers, access, listen })
     }
 
     /// Starts polls and schedules; they end when `stop` turns true.
@@ -88,11 +94,20 @@ impl Ingress {
             .header(header::ALLOW, allowed.join(", "))
             .into_answer();
         };
-        let answered = match entry.clone() {
+        match entry.clone() {
             Entry::Http(version) => self.take_http(&version, request, peer).await,
-            Entry::Webhook(versions) => self.take_webhook(&versions, request).await,
-        };
-        answered.unwrap_or_else(Problem::into_answer)
+            Entry::Webhook(versions) => {
+                let answered = self.take_webhook(&versions, request).await;
+                answered.unwrap_or_else(Problem::into_answer)
+            }
+        }
+    }
+}
+
+impl Ingress {
+    async fn read_body(&self, body: Incoming) -> Result<bytes::Bytes, Problem> {
+        let pace = serve::Pace::of(&self.listen);
+        serve::read_body(body, self.listen.body_max_bytes, pace).await
     }
 }
 

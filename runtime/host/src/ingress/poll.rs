@@ -75,24 +75,28 @@ async fn poll_once(
                 message,
                 headers: std::collections::BTreeMap::new(),
                 source: format!("poll:{}", source.connector),
+                client: None,
                 received_at: clock::now(),
                 traceparent: None,
                 raw: false,
                 replay: None,
             },
             source_key: Some(SourceKey { scope: name.clone(), key: item }),
+            earlier_scope: None,
             body_digest: None,
             parent: None,
             repeats: None,
         })
         .collect();
     let advanced = received.next_cursor.filter(|next| cursor.as_ref() != Some(next));
+    // A source that promises more and stays where it is would be asked without a pause for ever.
+    let more = received.more && advanced.is_some();
     let record = advanced.map(|value| Record::Cursor { source: name.clone(), value });
     if arrivals.is_empty() && record.is_none() {
         return Ok(false);
     }
     match dispatch.accept_batch(arrivals, record.into_iter().collect()).await {
-        Ok(()) => Ok(received.more),
+        Ok(()) => Ok(more),
         // Back-pressure: the cursor has not moved, the same items come again.
         Err(AcceptError::Busy) => Err("the backlog is full".to_owned()),
         Err(AcceptError::Journal(error)) => Err(error.to_string()),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use journal::{Record, SourceKey};
 use route::{Envelope, ScheduleSource, Source};
 use tokio::sync::watch;
@@ -25,14 +26,7 @@ pub(super) async fn run(
 ) {
     let Source::Schedule(source) = &version.plan.source else { return };
     let name = format!("schedule:{}", version.plan.name);
-    // From the last time on disk; a schedule that never ran begins now.
-    let mut last = match dispatch.journal.cursor(&name).await {
-        Ok(cursor) => cursor.and_then(|text| text.parse().ok()).unwrap_or_else(clock::now),
-        Err(error) => {
-            tracing::error!(%error, route = version.plan.name, "the schedule cannot start");
-            return;
-        }
-    };
+    let Some(mut last) = begin(&dispatch, &version, source, &name, &mut stop).await else { return };
     loop {
         let Some(due) = source.next(last) else { return };
         let left = Duration::try_from(due.duration_since(clock::now())).unwrap_or_default();
@@ -49,17 +43,19 @@ pub(super) async fn run(
                 message: ScheduleSource::message(due),
                 headers: std::collections::BTreeMap::new(),
                 source: "schedule".to_owned(),
+                client: None,
                 received_at: clock::now(),
                 traceparent: None,
                 raw: false,
                 replay: None,
             },
             source_key: Some(SourceKey { scope: name.clone(), key: due.to_string() }),
+            earlier_scope: None,
             body_digest: None,
             parent: None,
             repeats: None,
         };
-        let cursor = Record::Cursor { source: name.clone(), value: due.to_string() };
+        let cursor = Record::Cursor { source: name.clone(), value: mark(source, due) };
         match dispatch.accept_batch(vec![arrival], vec![cursor]).await {
             Ok(()) => last = due,
             Err(error) => {
@@ -68,4 +64,58 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+/// The time from which this schedule counts: the last one on disk. A schedule that never ran begins
+/// now, and says so on disk before anything else: the next start must not begin later. None when
+/// the runtime stops.
+async fn begin(
+    dispatch: &Dispatch,
+    version: &RouteVersion,
+    source: &ScheduleSource,
+    name: &str,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<Timestamp> {
+    loop {
+        match begin_once(dispatch, source, name).await {
+            Ok(last) => {
+                tracing::info!(route = version.plan.name, after = %last, "the schedule runs");
+                return Some(last);
+            }
+            Err(error) => {
+                tracing::error!(%error, route = version.plan.name, "the schedule cannot start; again in a moment");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FAILED_PAUSE) => {}
+            () = serve::told(stop) => return None,
+        }
+    }
+}
+
+async fn begin_once(
+    dispatch: &Dispatch,
+    source: &ScheduleSource,
+    name: &str,
+) -> Result<Timestamp, journal::Error> {
+    if let Some(last) = dispatch.journal.cursor(name).await?.and_then(|mark| last(source, &mark)) {
+        return Ok(last);
+    }
+    let now = clock::now();
+    let cursor = Record::Cursor { source: name.to_owned(), value: mark(source, now) };
+    dispatch.journal.commit(cursor.into()).await?;
+    Ok(now)
+}
+
+/// The cursor: a time, and the schedule that it belongs to.
+fn mark(source: &ScheduleSource, last: Timestamp) -> String {
+    format!("{last} {} {}", source.cron, source.zone)
+}
+
+/// What a cursor says of this schedule. One of another (the route was edited) says nothing: its
+/// times would be made up for since then. The first versions wrote the time alone.
+fn last(source: &ScheduleSource, cursor: &str) -> Option<Timestamp> {
+    let (last, schedule) = cursor.split_once(' ').unwrap_or((cursor, ""));
+    let same = schedule.is_empty() || schedule == format!("{} {}", source.cron, source.zone);
+    if same { last.parse().ok() } else { None }
 }

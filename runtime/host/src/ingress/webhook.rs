@@ -11,7 +11,7 @@ use route::{Envelope, Source};
 use serde_json::json;
 
 use super::problem::{Answer, Problem, json_answer};
-use super::{Ingress, not_accepted, plain_headers, serve, traceparent};
+use super::{Ingress, not_accepted, plain_headers, signed, traceparent};
 use crate::clock;
 use crate::dispatch::Arrival;
 use crate::running::RouteVersion;
@@ -23,17 +23,20 @@ impl Ingress {
         request: Request<Incoming>,
     ) -> Result<Answer, Problem> {
         let (head, body) = request.into_parts();
-        let timeout = self.listen.read_timeout.0;
-        let body = serve::read_body(body, self.listen.body_max_bytes, timeout).await?;
+        let body = self.read_body(body).await?;
         let now = clock::now();
         let now_s = u64::try_from(now.as_second()).unwrap_or(0);
         let mut arrivals = Vec::with_capacity(versions.len());
+        let request = signed::Request {
+            method: head.method.as_str(),
+            path: head.uri.path_and_query().map_or("", |path| path.as_str()),
+            headers: &head.headers,
+            body: &body,
+        };
         for version in versions {
             let Source::Webhook(webhook) = &version.plan.source else { continue };
             let verifier = self.verifiers.get(&webhook.connector);
-            if let Some(Err(refusal)) =
-                verifier.map(|verifier| verifier.check(&head.headers, &body, now_s))
-            {
+            if let Some(Err(refusal)) = verifier.map(|verifier| verifier.check(&request, now_s)) {
                 tracing::warn!(path = webhook.path, connector = webhook.connector, %refusal, "a webhook was turned away");
                 return Err(not_verified());
             }
@@ -62,6 +65,7 @@ impl Ingress {
                     message,
                     headers: plain_headers(&head.headers),
                     source: format!("webhook:{}", webhook.connector),
+                    client: None,
                     received_at: now,
                     traceparent: traceparent(&head.headers),
                     raw: true,
@@ -72,6 +76,7 @@ impl Ingress {
                     scope: format!("raw:{}", version.plan.name),
                     key: Digest::of(&body).to_string(),
                 }),
+                earlier_scope: None,
                 body_digest: None,
                 parent: None,
                 repeats: None,

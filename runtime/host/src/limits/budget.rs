@@ -25,10 +25,6 @@ pub struct Budget {
     pub name: String,
     rate: Option<RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Nanos>>>,
     interval: Duration,
-    /// As in the RateLimit-Policy header.
-    policy: String,
-    /// From empty to full.
-    refill: Duration,
     concurrency: Option<Arc<Semaphore>>,
     queue: Mutex<Queue>,
 }
@@ -56,21 +52,11 @@ struct Queue {
     /// The system asked for silence until then.
     slowed_until: Option<Instant>,
     granted_total: u64,
-    granted_last: Option<Instant>,
 }
 
 impl Budget {
     /// A budget that starts empty: what was granted before a restart is not known any more.
     pub fn new(name: &str, config: &super::Config) -> Budget {
-        let budget = Budget::full(name, config);
-        if let Some(rate) = &budget.rate {
-            let _ = rate.check_n(config.burst.unwrap_or(std::num::NonZeroU32::MIN));
-        }
-        budget
-    }
-
-    /// A budget with its burst at hand, for a client that was not heard of before.
-    pub fn full(name: &str, config: &super::Config) -> Budget {
         let one = std::num::NonZeroU32::MIN;
         let burst = config.burst.unwrap_or(one);
         let interval = config.rate.map_or(Duration::ZERO, super::Rate::interval);
@@ -78,28 +64,17 @@ impl Budget {
             let quota = Quota::with_period(rate.interval())
                 .expect("an interval is never zero")
                 .allow_burst(burst);
-            RateLimiter::direct_with_clock(quota, MonotonicClock::start())
+            let rate = RateLimiter::direct_with_clock(quota, MonotonicClock::start());
+            let _ = rate.check_n(burst);
+            rate
         });
         Budget {
             name: name.to_owned(),
             rate,
             interval,
-            policy: config.rate.map_or_else(String::new, |rate| {
-                format!("\"{name}\";q={};w={}", rate.count, rate.per.as_secs())
-            }),
-            refill: interval.saturating_mul(burst.get()),
             concurrency: config.concurrency.map(|n| Arc::new(Semaphore::new(n.get() as usize))),
             queue: Mutex::default(),
         }
-    }
-
-    /// Passes at once or not at all; for callers that can be told to come back.
-    pub fn try_enter(&self) -> Result<Permit, Refused> {
-        let mut queue = self.lock();
-        if queue.length > 0 {
-            return Err(Refused { after: self.expected_wait(&queue) });
-        }
-        self.grant_now(&mut queue)
     }
 
     /// Waits for the tenant's turn, at most for `patience`.
@@ -139,16 +114,6 @@ impl Budget {
         let until = Instant::now() + pause;
         let mut queue = self.lock();
         queue.slowed_until = Some(queue.slowed_until.map_or(until, |known| known.max(until)));
-    }
-
-    /// As the field `RateLimit-Policy` of an answer.
-    pub fn policy(&self) -> &str {
-        &self.policy
-    }
-
-    /// Unused for so long that it is as good as new.
-    pub fn is_full(&self) -> bool {
-        self.lock().granted_last.is_none_or(|last| last.elapsed() >= self.refill)
     }
 
     /// Callers waiting now.
@@ -282,7 +247,6 @@ impl Queue {
 
     fn granted(&mut self) {
         self.granted_total += 1;
-        self.granted_last = Some(Instant::now());
     }
 
     fn slowed(&self) -> Option<Duration> {
@@ -293,12 +257,12 @@ impl Queue {
 
 /// Tokio's clock, so that paused time in tests moves the budgets too.
 #[derive(Clone, Debug)]
-struct MonotonicClock {
+pub(super) struct MonotonicClock {
     origin: Instant,
 }
 
 impl MonotonicClock {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         MonotonicClock { origin: Instant::now() }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 pub use budget::{Budget, Permit};
+pub use client::{Caller, ClientBudgets, Passed, Standing};
 pub use door::{TENANT, UpstreamDoor};
 pub use rate::Rate;
 
@@ -31,7 +32,7 @@ pub struct Config {
 #[derive(Default)]
 pub struct Limits {
     budgets: BTreeMap<String, Arc<Budget>>,
-    clients: BTreeMap<String, client::ClientBudgets>,
+    clients: BTreeMap<String, ClientBudgets>,
 }
 
 impl Limits {
@@ -42,7 +43,7 @@ impl Limits {
             .collect();
         let clients = config
             .iter()
-            .map(|(name, limit)| (name.clone(), client::ClientBudgets::new(name, limit)))
+            .map(|(name, limit)| (name.clone(), ClientBudgets::new(name, limit)))
             .collect();
         Limits { budgets, clients }
     }
@@ -51,9 +52,9 @@ impl Limits {
         self.budgets.get(name).cloned()
     }
 
-    /// The share of one client at the inbound door.
-    pub fn of_client(&self, name: &str, client: &str) -> Option<Arc<Budget>> {
-        self.clients.get(name).map(|budgets| budgets.of(client))
+    /// The shares of callers at the inbound door.
+    pub fn of_callers(&self, name: &str) -> Option<&ClientBudgets> {
+        self.clients.get(name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Budget>> {

@@ -43,6 +43,21 @@ pub fn upstreams(
         };
         let mut options = UpstreamOptions::new(entry.base_url.clone(), auth);
         options.private = entry.private;
+        if let Some(path) = &entry.ca {
+            match std::fs::read(path) {
+                Ok(pem) => options.ca = Some(pem),
+                Err(error) => {
+                    let reason = format!("`ca` cannot be read: {}: {error}", path.display());
+                    problems.push(problem(
+                        "CD0033",
+                        config,
+                        &format!("[upstreams.{name}]"),
+                        &reason,
+                    ));
+                    continue;
+                }
+            }
+        }
         if let Some(timeout) = entry.timeout {
             options.timeout = timeout.0;
         }

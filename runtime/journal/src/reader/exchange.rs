@@ -134,6 +134,7 @@ pub struct Summary {
     pub id: u64,
     pub route: String,
     pub source: String,
+    pub client: Option<String>,
     pub parent: Option<u64>,
     pub received_at_ms: u64,
     pub state: State,
@@ -147,6 +148,7 @@ pub struct Summary {
 #[derive(Clone, Debug, Default)]
 pub struct ExchangeFilter {
     pub route: Option<String>,
+    pub client: Option<String>,
     pub state: Option<State>,
     /// The name of an end, as in `done`.
     pub end: Option<String>,
@@ -184,7 +186,7 @@ const SUMMARY: &str = "SELECT e.id, v.name, e.source, e.parent, e.received_at_ms
         o.state, o.due_at_ms, o.why, n.name, d.at_ms,
         (SELECT h.exchange FROM lane q JOIN lane h
          ON h.scope = q.scope AND h.key = q.key AND h.turn = 1
-         WHERE q.exchange = e.id AND q.turn = 0)
+         WHERE q.exchange = e.id AND q.turn = 0), e.client
     FROM exchange e JOIN route_version v ON v.id = e.route_version
     LEFT JOIN open o ON o.exchange = e.id
     LEFT JOIN ended d ON d.exchange = e.id LEFT JOIN ending n ON n.id = d.ending";
@@ -427,6 +429,7 @@ fn list(from: &Connection, filter: &ExchangeFilter) -> rusqlite::Result<Page> {
 fn matches(filter: &ExchangeFilter, found: &Summary) -> bool {
     let end = found.ended.as_ref().map(|ended| &ended.end);
     filter.route.as_ref().is_none_or(|route| *route == found.route)
+        && (filter.client.is_none() || filter.client == found.client)
         && filter.end.as_ref().is_none_or(|wanted| Some(wanted) == end)
         && filter.since_ms.is_none_or(|since| found.received_at_ms >= since)
         && filter.until_ms.is_none_or(|until| found.received_at_ms < until)
@@ -442,6 +445,7 @@ fn read_summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
         id: unsigned(row, 0)?,
         route: row.get(1)?,
         source: row.get(2)?,
+        client: row.get(11)?,
         parent: unsigned_option(row, 3)?,
         received_at_ms: unsigned(row, 4)?,
         state: State::of(row.get(5)?),

@@ -1,6 +1,6 @@
 //! Group commit, duplicates, conflicts, ids.
 
-use journal::{Commit, Duplicate, Error, Journal, Options, Record, State};
+use journal::{Commit, Duplicate, Error, ExchangeFilter, Journal, Options, Record, State};
 use tokio::task::JoinSet;
 
 use crate::support::*;
@@ -131,6 +131,40 @@ async fn a_source_key_twice_in_one_commit_is_one_exchange() {
     let source = journal::SourceKey { scope: "http:/orders".to_owned(), key: "K".to_owned() };
     let known = journal.known_source(source).await.unwrap().unwrap();
     assert_eq!((known.exchange, known.body_digest), (20, body_digest));
+}
+
+#[tokio::test]
+async fn a_key_kept_in_an_earlier_scope_is_known_in_the_narrower_one() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    journal.commit(Record::Accept(keyed(30, "old", "body")).into()).await.unwrap();
+    let narrow = |exchange: u64, key: &str, client: &str, earlier: Option<&str>| {
+        let mut accept = keyed(exchange, key, "body");
+        accept.source_key.as_mut().unwrap().scope = format!("http:/orders@{client}");
+        accept.client = Some(client.to_owned());
+        accept.earlier_scope = earlier.map(str::to_owned);
+        Record::Accept(accept)
+    };
+    let earlier = Some("http:/orders");
+    let body_digest = Some(journal::Digest::of(b"body"));
+    let known = journal.commit(narrow(31, "old", "shop", earlier).into()).await.unwrap();
+    let duplicate = Duplicate { index: 0, dropped: 31, exchange: 30, body_digest };
+    assert_eq!(known.duplicates, [duplicate]);
+    // What came since is each client's own, and without an earlier scope nothing is looked up there.
+    for (exchange, key, client, earlier) in
+        [(32, "new", "shop", earlier), (33, "new", "portal", earlier), (34, "old", "shop", None)]
+    {
+        let taken = journal.commit(narrow(exchange, key, client, earlier).into()).await.unwrap();
+        assert_eq!(taken.duplicates, [], "{exchange}");
+    }
+    let again = journal.commit(narrow(35, "new", "shop", earlier).into()).await.unwrap();
+    assert_eq!(again.duplicates[0].exchange, 32);
+    let stored = journal.exchange(32).await.unwrap().unwrap();
+    assert_eq!(stored.summary.client.as_deref(), Some("shop"));
+    let filter =
+        ExchangeFilter { client: Some("portal".to_owned()), limit: 9, ..Default::default() };
+    let page = journal.exchanges(filter).await.unwrap();
+    assert_eq!(page.exchanges.iter().map(|found| found.id).collect::<Vec<_>>(), [33]);
 }
 
 #[tokio::test]

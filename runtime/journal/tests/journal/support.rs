@@ -64,6 +64,8 @@ pub fn accept(exchange: u64) -> Accept {
         route_version: version("intake"),
         parent: None,
         source: "http:/orders".to_owned(),
+        client: None,
+        earlier_scope: None,
         source_key: None,
         body_digest: None,
         headers: r#"{"idempotency-key":"K"}"#.to_owned(),

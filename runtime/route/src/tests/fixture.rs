@@ -181,6 +181,7 @@ pub fn envelope(message: Value) -> Envelope {
         message,
         headers: BTreeMap::from([("idempotency-key".to_owned(), "k-1".to_owned())]),
         source: "web".to_owned(),
+        client: None,
         received_at: at(0),
         traceparent: None,
         raw: false,

@@ -13,6 +13,9 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::auth::{Auth, basic, percent};
 use super::door::Door;
@@ -30,6 +33,8 @@ pub struct UpstreamOptions {
     /// The name in `base_url` may resolve to an address of a private network. Not needed for an
     /// address written literally, nor for `localhost`.
     pub private: bool,
+    /// PEM: certificates to trust beside the public ones.
+    pub ca: Option<Vec<u8>>,
     pub connect_timeout: Duration,
     /// From the request to the last byte of its response.
     pub timeout: Duration,
@@ -42,6 +47,7 @@ impl UpstreamOptions {
             auth,
             door: None,
             private: false,
+            ca: None,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
         }
@@ -56,6 +62,8 @@ pub enum UpstreamError {
     BaseUrl { name: String, reason: String },
     #[error("`auth` of upstream `{name}`: {reason}")]
     Auth { name: String, reason: String },
+    #[error("`ca` of upstream `{name}`: {reason}")]
+    Ca { name: String, reason: String },
 }
 
 pub struct Upstream {
@@ -97,8 +105,10 @@ impl Upstream {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(options.connect_timeout));
+        let trust = trust(options.ca.as_deref())
+            .map_err(|reason| UpstreamError::Ca { name: name.to_owned(), reason })?;
         let tls = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_webpki_roots()
+            .with_tls_config(trust)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -206,6 +216,27 @@ impl Base {
             .build()
             .map_err(|_| "the path cannot be part of an address".to_owned())
     }
+}
+
+/// The public certificate authorities, and those of a PEM file beside them.
+fn trust(ca: Option<&[u8]>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(pem) = ca {
+        let mut own = 0;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| format!("it is no PEM: {error:?}"))?;
+            roots.add(certificate).map_err(|error| format!("it cannot be trusted: {error}"))?;
+            own += 1;
+        }
+        if own == 0 {
+            return Err("it holds no certificate (`-----BEGIN CERTIFICATE-----`)".to_owned());
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The forms in which a configured secret could come back: percent-encoded in an address, base64 in

@@ -6,12 +6,16 @@ mod action;
 mod advance;
 mod apply;
 mod call;
+mod carry;
+mod difference;
 mod drive;
 mod event;
 mod held;
 mod outcome;
 mod payload;
 mod progress;
+mod recorded;
+mod rehearse;
 
 use std::sync::Arc;
 
@@ -20,10 +24,13 @@ use jiff::Timestamp;
 
 pub use action::{Action, CallAction, Exception, FindAction, Task, class};
 pub use apply::RestoreError;
+pub use carry::CarryError;
 pub use event::{Advance, Decision, Event, Linked};
 pub use held::{Held, HeldBy, Waited};
 pub use outcome::{End, Item, Json, Outcome, OutcomeKind, ProbeAnswer};
 pub use payload::without_payload;
+pub use recorded::Original;
+pub use rehearse::{Difference, Rehearsal, RehearseError, Verdict, What, rehearse};
 
 use crate::plan::key_text;
 use crate::{Envelope, ExchangeId, Plan, Source, scope};

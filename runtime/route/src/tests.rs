@@ -5,3 +5,4 @@ mod fixture;
 mod formats;
 mod machine;
 mod property;
+mod rehearse;

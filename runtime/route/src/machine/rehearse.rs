@@ -1,0 +1,468 @@
+//! A rehearsal: the message of an exchange runs through a version of its route, and every question
+//! is answered from what the journal says of the first time. Nothing takes effect, nothing is written:
+//! what comes of it is a list of differences. What the journal has no answer for ends it, and is said.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use contract::{Value, VariantValue};
+use serde::Serialize;
+
+use super::carry::CarryError;
+use super::difference::{differences, shown};
+use super::recorded::{CallSaid, Original, Recorded, Said, json, task_json};
+use super::{
+    Action, CallAction, End, Event, Exchange, Linked, Outcome, OutcomeKind, ProbeAnswer,
+    RestoreError,
+};
+use crate::step::Kind;
+use crate::{Fault, Keys, Plan, Replay, Retry};
+
+/// Differences that are told one by one.
+pub const DIFFERENCES_MAX: usize = 200;
+/// Questions and waits of one rehearsal: every element of an `each`, with its retries.
+const TURNS_MAX: usize = 200_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rehearsal {
+    pub verdict: Verdict,
+    /// How it stood at the end the first time, and how it stands now: `done`, `excepted mapping at tax`.
+    pub was: String,
+    pub is: String,
+    /// Questions that the journal answered.
+    pub answered: usize,
+    pub differences: Vec<Difference>,
+    /// Beyond [`DIFFERENCES_MAX`].
+    pub left_out: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Same,
+    Different,
+    /// It asks for something that the journal has no answer for: what follows cannot be known.
+    Unanswerable,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The path of the step.
+    pub step: String,
+    pub what: What,
+    /// Into the input, the event or what a person sees.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pointer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    NewCall,
+    GoneCall,
+    /// The call goes to another operation.
+    OtherCall,
+    /// The recorded answer was given all the same.
+    Input,
+    NewEvent,
+    GoneEvent,
+    Event,
+    NewTask,
+    GoneTask,
+    Task,
+    NewFind,
+    GoneFind,
+    Find,
+    /// An answer of then that this version cannot read, or that is not offered any more.
+    Answer,
+    End,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RehearseError {
+    #[error("its stored state cannot be read: {0}")]
+    Stored(#[from] RestoreError),
+    #[error(transparent)]
+    Carry(#[from] CarryError),
+    #[error(
+        "it is a request as it came in: its messages are exchanges of their own; rehearse those"
+    )]
+    Raw,
+}
+
+/// Runs the message through `plan`; from a step, with the outcomes before it as they were.
+pub fn rehearse(
+    original: &Original,
+    plan: &Arc<Plan>,
+    from: Option<&str>,
+) -> Result<Rehearsal, RehearseError> {
+    if original.envelope.raw {
+        return Err(RehearseError::Raw);
+    }
+    let recorded = original.recorded()?;
+    let carried = match from {
+        Some(from) => original.carried(plan, from)?,
+        None => Vec::new(),
+    };
+    let mut envelope = original.envelope.clone();
+    if let Some(keys) = envelope.replay.as_ref().and_then(|replay| replay.keys.as_ref()) {
+        // Nothing is called: what was called under the keys before is of no matter.
+        let keys = Keys { calls: Default::default(), ..keys.clone() };
+        let replay = Replay { keys: Some(keys), ..(**envelope.replay.as_ref().unwrap()).clone() };
+        envelope.replay = Some(Arc::new(replay));
+    }
+    let mut exchange = Exchange::start(original.id, plan.clone(), envelope);
+    let mut stage = Stage::new(&recorded, plan);
+    for outcome in &carried {
+        exchange.carry_over(outcome)?;
+        stage.met.insert(outcome.path.clone());
+    }
+    stage.run(&mut exchange, original);
+    Ok(stage.close())
+}
+
+struct Stage<'a> {
+    recorded: &'a Recorded,
+    plan: &'a Arc<Plan>,
+    /// Paths that were come to.
+    met: BTreeSet<String>,
+    found: Vec<Difference>,
+    left_out: usize,
+    answered: usize,
+    /// How it stands now, once it goes no further.
+    is: String,
+    unanswerable: bool,
+}
+
+impl<'a> Stage<'a> {
+    fn new(recorded: &'a Recorded, plan: &'a Arc<Plan>) -> Stage<'a> {
+        Stage {
+            recorded,
+            plan,
+            met: BTreeSet::new(),
+            found: Vec::new(),
+            left_out: 0,
+            answered: 0,
+            is: String::new(),
+            unanswerable: false,
+        }
+    }
+
+    fn run(&mut self, exchange: &mut Exchange, original: &Original) {
+        // As long after its coming as the first time, so that nothing is late that was not.
+        let mut now = original.outcomes.first().map_or(exchange.last_at, |outcome| outcome.at);
+        let mut event = Event::Start;
+        for _ in 0..TURNS_MAX {
+            let advance = exchange.advance(event, now);
+            for outcome in &advance.outcomes {
+                self.published(outcome);
+            }
+            let next = match advance.action {
+                Action::Call(call) => self.answer(&call),
+                Action::Find(_) => self.find(exchange),
+                Action::Wait { until, .. } => {
+                    now = now.max(until);
+                    Some(Event::Fired)
+                }
+                Action::Task(task) => {
+                    let asked = task_json(&task.role, &task.ask, json(&task.show));
+                    self.decide(&task.step, &asked, &task.ask)
+                }
+                Action::Exception(exception) => {
+                    self.is = format!("excepted {} at {}", exception.class, exception.step);
+                    self.given_up(&exception.step, &exception.class)
+                }
+                Action::End(end) => {
+                    self.is = ended(&end, self.recorded.excepted.as_ref());
+                    None
+                }
+            };
+            let Some(next) = next else { return };
+            event = next;
+        }
+        self.is = format!("at work after {TURNS_MAX} turns");
+        self.unanswerable = true;
+    }
+
+    /// The journal's answer to a call.
+    fn answer(&mut self, call: &CallAction) -> Option<Event> {
+        let recorded = self.recorded;
+        let operation = format!("{}.{}", call.connector, call.operation);
+        let Some(Said::Call(said)) = recorded.said(&call.path) else {
+            self.note(
+                &call.path,
+                What::NewCall,
+                None,
+                Some(format!("{operation} {}", shown(&json(&call.input)))),
+            );
+            return self.stop(&call.path, format!("{operation} was not called then"));
+        };
+        if call.probe_of.is_some() {
+            return self.probe(call, said);
+        }
+        if self.met.insert(call.path.clone()) {
+            if said.operation != operation {
+                self.note(
+                    &call.path,
+                    What::OtherCall,
+                    Some(said.operation.clone()),
+                    Some(operation),
+                );
+            }
+            self.compare(&call.path, What::Input, &said.input, &json(&call.input));
+        }
+        let Some(answer) = &said.answer else {
+            return match &said.fault {
+                Some(fault) => Some(Event::Fault(fault.clone())),
+                None => self.stop(&call.path, "the first time no answer came either".to_owned()),
+            };
+        };
+        let name = call.path.split('[').next().unwrap_or_default();
+        let Some((_, step)) = self.plan.step(name) else {
+            return self.stop(&call.path, "the call is of no step".to_owned());
+        };
+        let Kind::Call(planned) = &step.kind else {
+            return self.stop(&call.path, "the call is of no call step".to_owned());
+        };
+        let output = &planned.operation.operation.output;
+        let text = answer.text().as_bytes();
+        match contract::json::read_with(output, text, contract::Unknown::Drop) {
+            Ok(value) => {
+                self.answered += 1;
+                Some(Event::Answer(value))
+            }
+            Err(violations) => {
+                let reason = violations.first().map(ToString::to_string).unwrap_or_default();
+                self.note(&call.path, What::Answer, Some(cut(answer.text())), Some(reason));
+                self.stop(&call.path, "this version cannot read the answer of then".to_owned())
+            }
+        }
+    }
+
+    fn probe(&mut self, call: &CallAction, said: &CallSaid) -> Option<Event> {
+        let (answer, fault) = match &said.probe {
+            Some((answer, fault)) => (*answer, fault.clone()),
+            None => (ProbeAnswer::Unknown, None),
+        };
+        let unable = |retry| Fault {
+            retry,
+            code: "rehearsed".to_owned(),
+            message: "the journal has no other answer of the probe".to_owned(),
+            status: None,
+        };
+        let name = call.path.split('[').next().unwrap_or_default();
+        let probe = self.plan.step(name).and_then(|(_, step)| match &step.kind {
+            Kind::Call(planned) => planned.probe.as_ref(),
+            _ => None,
+        });
+        let word = match answer {
+            ProbeAnswer::Absent => "absent",
+            ProbeAnswer::Pending => "pending",
+            ProbeAnswer::Unknown => "unknown",
+            ProbeAnswer::Failed => {
+                return Some(Event::Fault(fault.unwrap_or_else(|| unable(Retry::OutcomeUnknown))));
+            }
+        };
+        let value = probe.and_then(|probe| case(&probe.operation.output, word));
+        Some(value.map_or_else(|| Event::Fault(unable(Retry::Never)), Event::Answer))
+    }
+
+    fn find(&mut self, exchange: &Exchange) -> Option<Event> {
+        let path = exchange.path();
+        let query = exchange.find_query();
+        let recorded = self.recorded;
+        let Some(Said::Find { query: then, found }) = recorded.said(&path) else {
+            self.note(&path, What::NewFind, None, Some(shown(&query)));
+            return self.stop(&path, "nothing was looked for here then".to_owned());
+        };
+        if self.met.insert(path.clone()) {
+            self.compare(&path, What::Find, then, &query);
+        }
+        let Some((_, ids)) = found else { return Some(Event::Found(Vec::new())) };
+        self.answered += 1;
+        let object = query["object"].as_str().unwrap_or_default();
+        let wanted = match exchange.plan.steps.get(exchange.at).map(|step| &step.kind) {
+            Some(Kind::Find(find)) => find.object.clone(),
+            _ => object.to_owned(),
+        };
+        let nodes = ids.iter().map(|(system, id)| Linked {
+            object: wanted.clone(),
+            system: system.clone(),
+            id: id.clone(),
+        });
+        Some(Event::Found(nodes.collect()))
+    }
+
+    fn decide(&mut self, path: &str, asked: &serde_json::Value, ask: &[String]) -> Option<Event> {
+        let recorded = self.recorded;
+        let Some(Said::Task { asked: then, decision }) = recorded.said(path) else {
+            self.note(path, What::NewTask, None, Some(shown(asked)));
+            return self.stop(path, "nobody was asked here then".to_owned());
+        };
+        if self.met.insert(path.to_owned()) {
+            self.compare(path, What::Task, then, asked);
+        }
+        match decision {
+            Some(decision) if ask.contains(&decision.answer) => {
+                self.answered += 1;
+                Some(Event::Decided(decision.clone()))
+            }
+            Some(decision) => {
+                let offered = Some(ask.join(", "));
+                self.note(path, What::Answer, Some(decision.answer.clone()), offered);
+                self.stop(path, "the answer of then is not offered".to_owned())
+            }
+            // It waits for the same person still, or was given up there.
+            None => self.given_up(path, ""),
+        }
+    }
+
+    /// A person gave it up here the first time: so again. Otherwise it stands here.
+    fn given_up(&mut self, path: &str, class: &str) -> Option<Event> {
+        let there = match &self.recorded.excepted {
+            Some((at, of)) if !class.is_empty() => at == path && of == class,
+            _ => class.is_empty(),
+        };
+        match &self.recorded.end {
+            Some((End::Discarded, by, why)) if there => Some(Event::Discard {
+                by: by.clone().unwrap_or_default(),
+                why: why.clone().unwrap_or_default(),
+            }),
+            _ => {
+                if class.is_empty() {
+                    self.is = format!("waits for a person at {path}");
+                }
+                None
+            }
+        }
+    }
+
+    fn published(&mut self, outcome: &Outcome) {
+        let OutcomeKind::Published { topic, events } = &outcome.kind else { return };
+        self.met.insert(outcome.path.clone());
+        let recorded = self.recorded;
+        let (was_topic, then) = match recorded.said(&outcome.path) {
+            Some(Said::Published { topic, events }) => (topic.as_str(), events.as_slice()),
+            _ => ("", [].as_slice()),
+        };
+        let now: Vec<serde_json::Value> = events
+            .iter()
+            .map(|event| serde_json::from_str(event.text()).unwrap_or_default())
+            .collect();
+        if was_topic != topic && !was_topic.is_empty() {
+            let (was, is) = (Some(was_topic.to_owned()), Some(topic.clone()));
+            self.note(&outcome.path, What::Event, was, is);
+        }
+        for index in 0..then.len().max(now.len()) {
+            match (then.get(index), now.get(index)) {
+                (Some(then), Some(now)) => self.compare(&outcome.path, What::Event, then, now),
+                (Some(then), None) => {
+                    self.note(&outcome.path, What::GoneEvent, Some(shown(then)), None);
+                }
+                (None, Some(now)) => {
+                    let is = Some(format!("{topic} {}", shown(now)));
+                    self.note(&outcome.path, What::NewEvent, None, is);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn compare(&mut self, path: &str, what: What, was: &serde_json::Value, is: &serde_json::Value) {
+        for changed in differences(was, is) {
+            self.push(Difference {
+                step: path.to_owned(),
+                what,
+                pointer: changed.pointer,
+                was: changed.was,
+                is: changed.is,
+            });
+        }
+    }
+
+    fn note(&mut self, path: &str, what: What, was: Option<String>, is: Option<String>) {
+        self.push(Difference { step: path.to_owned(), what, pointer: String::new(), was, is });
+    }
+
+    fn push(&mut self, difference: Difference) {
+        match self.found.len() < DIFFERENCES_MAX {
+            true => self.found.push(difference),
+            false => self.left_out += 1,
+        }
+    }
+
+    fn stop(&mut self, path: &str, why: String) -> Option<Event> {
+        self.unanswerable = true;
+        self.is = format!("unknown from {path} on: {why}");
+        None
+    }
+
+    fn close(mut self) -> Rehearsal {
+        let recorded = self.recorded;
+        if !self.unanswerable {
+            let gone: Vec<_> =
+                recorded.said.iter().filter(|(path, _)| !self.met.contains(path)).collect();
+            for (path, said) in gone {
+                let (what, was) = match said {
+                    Said::Call(call) => {
+                        (What::GoneCall, format!("{} {}", call.operation, shown(&call.input)))
+                    }
+                    Said::Published { topic, .. } => (What::GoneEvent, topic.clone()),
+                    Said::Task { asked, .. } => (What::GoneTask, shown(asked)),
+                    Said::Find { query, .. } => (What::GoneFind, shown(query)),
+                };
+                self.note(path, what, Some(was), None);
+            }
+        }
+        let was = match &recorded.end {
+            Some((end, ..)) => ended(end, recorded.excepted.as_ref()),
+            None => match (&recorded.excepted, recorded.stands, recorded.said.last()) {
+                (Some((path, class)), true, _) => format!("excepted {class} at {path}"),
+                (_, _, Some((path, Said::Task { decision: None, .. }))) => {
+                    format!("waits for a person at {path}")
+                }
+                (_, _, last) => {
+                    format!("under way after {}", last.map_or("nothing", |(path, _)| path))
+                }
+            },
+        };
+        if was != self.is && !self.unanswerable {
+            self.note(super::END_PATH, What::End, Some(was.clone()), Some(self.is.clone()));
+        }
+        Rehearsal {
+            verdict: match (self.unanswerable, self.found.is_empty()) {
+                (true, _) => Verdict::Unanswerable,
+                (false, true) => Verdict::Same,
+                (false, false) => Verdict::Different,
+            },
+            was,
+            is: self.is,
+            answered: self.answered,
+            differences: self.found,
+            left_out: self.left_out,
+        }
+    }
+}
+
+/// Where it was given up says more than that it was.
+fn ended(end: &End, excepted: Option<&(String, String)>) -> String {
+    match (end, excepted) {
+        (End::Discarded, Some((path, class))) => format!("discarded, {class} at {path}"),
+        (end, _) => end.to_string(),
+    }
+}
+
+/// A case without a payload.
+fn case(ty: &contract::Type, word: &str) -> Option<Value> {
+    let contract::Type::Variant(ty) = ty else { return None };
+    let case = ty.cases.iter().position(|case| case.json == word)?;
+    Some(Value::Variant(Arc::new(VariantValue { ty: ty.clone(), case, payload: None })))
+}
+
+fn cut(text: &str) -> String {
+    shown(&serde_json::from_str(text).unwrap_or_default())
+}

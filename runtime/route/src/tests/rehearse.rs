@@ -209,6 +209,7 @@ with = { order = "message.id" }
     assert!(run.shown().starts_with("exception in-doubt"), "{}", run.shown());
     assert_eq!(told(&against(&original(&run), steps)), ["same excepted in-doubt at booked"]);
     run.on(Event::Retry { by: "ann".to_owned(), why: "seen".to_owned() });
+    run.fire();
     run.answer("probe-book-carrier", r#"{"applied": {"number": "17"}}"#);
     assert_eq!(run.shown(), "end done");
     assert_eq!(told(&against(&original(&run), steps)), ["same done"]);
@@ -260,7 +261,7 @@ fn outcomes_are_carried_over_only_where_they_fit() {
     run.answer("check-credit", r#"{"decision": "hold"}"#);
     assert_eq!(
         carried(&super::rehearse::original(&run), STEPS, "letters").unwrap_err(),
-        CarryError::NotReached { step: "review".to_owned() }
+        CarryError::NotReached { step: "refused".to_owned() }
     );
 }
 

@@ -12,6 +12,7 @@ mod isolation;
 mod limits;
 mod notices;
 mod once;
+mod replay;
 mod scaffold;
 mod secrets;
 mod slow;

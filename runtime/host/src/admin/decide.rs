@@ -61,7 +61,9 @@ impl Admin {
     }
 }
 
-async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Problem> {
+pub(super) async fn body<T: serde::de::DeserializeOwned>(
+    request: Request<Incoming>,
+) -> Result<T, Problem> {
     let bytes = read_body(request.into_body(), BODY_MAX_BYTES, PACE).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let detail = format!("The body is not as expected: {error}.");

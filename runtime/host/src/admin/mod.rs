@@ -3,6 +3,7 @@
 
 mod audit;
 mod decide;
+mod replay;
 mod show;
 
 use std::net::SocketAddr;
@@ -70,6 +71,8 @@ impl Admin {
             }
             (Method::GET, ["v1", "audit"]) => self.audit(&query).await,
             (Method::GET, ["v1", "audit", "verify"]) => self.verify_audit(&query).await,
+            (Method::POST, ["v1", "replays"]) => self.replay(request).await,
+            (Method::GET, ["v1", "replays", job]) => self.replay_job(job),
             (Method::GET, ["v1", "connectors"]) => Ok(self.connectors()),
             (Method::GET, ["v1", "routes"]) => Ok(self.routes()),
             (Method::GET, ["v1", "timeline", key, value]) => self.timeline(key, value).await,

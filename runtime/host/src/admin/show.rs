@@ -13,6 +13,8 @@ use crate::ingress::problem::{Answer, Problem, json_answer};
 
 /// Exchanges of a timeline that are shown with their outcomes.
 const TIMELINE_MAX: usize = 500;
+/// Exchanges that repeat another one, shown with it.
+const REPLAYS_MAX: usize = 100;
 
 impl Admin {
     pub(super) async fn metrics(&self) -> Result<Answer, Problem> {
@@ -59,8 +61,12 @@ impl Admin {
     }
 
     pub(super) async fn exchange(&self, id: &str) -> Result<Answer, Problem> {
-        let stored = self.stored(exchange_id(id)?).await?;
-        Ok(json_answer(StatusCode::OK, &whole(&stored)))
+        let id = exchange_id(id)?;
+        let mut shown = whole(&self.stored(id).await?);
+        let replays =
+            self.dispatch.journal.replays(id.0, REPLAYS_MAX).await.map_err(|e| unreadable(&e))?;
+        shown["replays"] = replays.iter().map(summary).collect();
+        Ok(json_answer(StatusCode::OK, &shown))
     }
 
     pub(super) async fn stored(&self, id: ExchangeId) -> Result<StoredExchange, Problem> {

@@ -17,6 +17,7 @@ mod exceptions;
 mod exit;
 mod journal;
 mod pinned;
+mod replay;
 mod run;
 mod tasks;
 mod trace;
@@ -69,6 +70,8 @@ enum Command {
     /// Back up, check and measure the journal, also while a runtime uses it.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Run an exchange, or a range of them, once more: as a rehearsal, or for real.
+    Replay(replay::Arguments),
     /// Make, inspect and try connectors.
     #[command(subcommand)]
     Connector(connector::Command),
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         }
         Command::Audit(command) => audit::run(&arguments.config, arguments.json, &command),
         Command::Journal(command) => journal::run(&arguments.config, arguments.json, &command),
+        Command::Replay(command) => replay::run(&arguments.config, arguments.json, &command),
         Command::Connector(command) => connector::run(&arguments.config, arguments.json, &command),
     };
     match outcome {

@@ -85,6 +85,15 @@ pub(super) fn print_exchange(exchange: &Value, indent: &str, all: bool) {
         let step = outcome["step"].as_str().unwrap_or_default();
         say!("{indent}    {at}  {step:<18} {}", describe(&outcome["outcome"]));
     }
+    for replay in exchange["replays"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let text = |name: &str| replay[name].as_str().unwrap_or_default();
+        let state = replay["end"].as_str().unwrap_or(text("state"));
+        say!(
+            "{indent}    {}  repeated by {} -> {state}",
+            clock_time(text("received_at")),
+            text("exchange")
+        );
+    }
 }
 
 /// Time of day with milliseconds: `12:03:09.250`.

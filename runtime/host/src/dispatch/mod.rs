@@ -8,6 +8,8 @@ mod lanes;
 mod notify;
 mod publish;
 mod recover;
+pub mod replay;
+pub mod replays;
 mod reply;
 mod resume;
 mod run;
@@ -47,6 +49,9 @@ pub struct Dispatch {
     route_places: DashMap<(String, usize), Arc<Semaphore>>,
     replies: DashMap<u64, ReplyTo>,
     timers_changed: Notify,
+    /// Held while a replay is begun.
+    replaying: tokio::sync::Mutex<()>,
+    pub replays: replays::Jobs,
     /// Ready exchanges were left in the journal because memory was full.
     overflowed: AtomicBool,
     stopping: AtomicBool,
@@ -125,6 +130,8 @@ impl Dispatch {
             route_places: DashMap::new(),
             replies: DashMap::new(),
             timers_changed: Notify::new(),
+            replaying: tokio::sync::Mutex::new(()),
+            replays: replays::Jobs::default(),
             overflowed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             fatal: watch::Sender::new(None),
@@ -171,6 +178,20 @@ impl Dispatch {
             Some(Taken::Known { id, digest }) => {
                 Accepted::Known { id, same_body: digest.is_none() || digest == body_digest }
             }
+            None => return Err(AcceptError::Busy),
+        })
+    }
+
+    /// As `accept`, in one commit with `also`, which is written even where the message is known.
+    async fn accept_told(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        also: Record,
+    ) -> Result<Accepted, AcceptError> {
+        let mut accepted = self.accept_all(vec![arrival], vec![also], None).await?;
+        Ok(match accepted.pop() {
+            Some(Taken::New(id)) => Accepted::New(id),
+            Some(Taken::Known { id, .. }) => Accepted::Known { id, same_body: true },
             None => return Err(AcceptError::Busy),
         })
     }

@@ -143,7 +143,7 @@ impl Dispatch {
     }
 }
 
-fn envelope(
+pub(super) fn envelope(
     version: &RouteVersion,
     stored: &journal::StoredExchange,
 ) -> Result<Envelope, TakeUpError> {

@@ -43,6 +43,7 @@ impl Original {
         let before = &plan.steps[..until];
         let mut carried = Vec::new();
         // Where it does not have the step, all that the new version has before it counts.
+        let known = self.plan.step(from).is_some();
         let end = self.plan.step(from).map_or(self.plan.steps.len(), |(at, _)| at);
         for outcome in &self.outcomes {
             let at = outcome.step as usize;
@@ -57,10 +58,8 @@ impl Original {
                     ..outcome.clone()
                 }),
                 // What follows from the rest, or did nothing, may go.
-                None if at < end && self.plan.step(from).is_some() => {
-                    if !matches!(outcome.kind, OutcomeKind::Skipped | OutcomeKind::Set) {
-                        return Err(CarryError::GoneStep { step: step.name.clone() });
-                    }
+                None if known && at < end && !of_no_weight(&outcome.kind) => {
+                    return Err(CarryError::GoneStep { step: step.name.clone() });
                 }
                 None => {}
             }
@@ -86,4 +85,9 @@ impl Original {
             }
         }
     }
+}
+
+/// What follows from the rest, or did nothing, may go.
+fn of_no_weight(kind: &OutcomeKind) -> bool {
+    matches!(kind, OutcomeKind::Skipped | OutcomeKind::Set)
 }

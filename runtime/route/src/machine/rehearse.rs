@@ -109,10 +109,12 @@ pub fn rehearse(
         None => Vec::new(),
     };
     let mut envelope = original.envelope.clone();
-    if let Some(keys) = envelope.replay.as_ref().and_then(|replay| replay.keys.as_ref()) {
+    if let Some(replay) = &envelope.replay
+        && let Some(keys) = &replay.keys
+    {
         // Nothing is called: what was called under the keys before is of no matter.
         let keys = Keys { calls: Default::default(), ..keys.clone() };
-        let replay = Replay { keys: Some(keys), ..(**envelope.replay.as_ref().unwrap()).clone() };
+        let replay = Replay { keys: Some(keys), ..(**replay).clone() };
         envelope.replay = Some(Arc::new(replay));
     }
     let mut exchange = Exchange::start(original.id, plan.clone(), envelope);

@@ -221,6 +221,7 @@ impl Dispatch {
             source_key: job
                 .map(|job| SourceKey { scope: format!("replay:{job}"), key: id.to_string() }),
             body_digest: None,
+            earlier_scope: None,
             parent: Some(id.0),
             repeats: Some(Repeats { of: id.0, carried }),
         };

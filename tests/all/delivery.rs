@@ -166,6 +166,28 @@ fn what_has_no_route_method_or_bounds_is_told_so() {
 }
 
 #[test]
+fn a_route_may_take_less_than_its_listener_and_never_more() {
+    let depot = Depot::start();
+    let runtime = Setup::with_depot(&depot.system)
+        .listen("body_max_bytes = 1000")
+        .route("storing", &store_with("body_max_bytes = 500"))
+        .route(
+            "large",
+            &store_with("body_max_bytes = 5000")
+                .replace("storing", "large")
+                .replace("/parcels", "/large"),
+        )
+        .start();
+    let size = |bytes: usize| parcel(&"P".repeat(bytes - parcel("").len()));
+    assert_eq!(runtime.post("/parcels", &size(500)).status, 202);
+    let over = runtime.post("/parcels", &size(501));
+    assert_eq!(over.status, 413);
+    assert!(over.json()["detail"].as_str().unwrap().contains("500"), "{over:?}");
+    assert_eq!(runtime.post("/large", &size(1000)).status, 202);
+    assert_eq!(runtime.post("/large", &size(1001)).status, 413);
+}
+
+#[test]
 fn a_key_is_one_exchange_and_one_message() {
     let depot = Depot::start();
     let route = store_with("key = \"headers['idempotency-key']\"");

@@ -128,7 +128,7 @@ impl Door<'_> {
         if !signs {
             held = self.let_in(client)?;
         }
-        let body = self.ingress.read_body(body).await?;
+        let body = self.ingress.read_body(body, self.source.body_max_bytes).await?;
         let mut signed = None;
         if let (Some(name), true) = (client, signs) {
             let path = head.uri.path_and_query().map_or("", |path| path.as_str());

@@ -105,9 +105,11 @@ impl Ingress {
 }
 
 impl Ingress {
-    async fn read_body(&self, body: Incoming) -> Result<bytes::Bytes, Problem> {
+    /// A route may allow less than the listener.
+    async fn read_body(&self, body: Incoming, max: Option<u64>) -> Result<bytes::Bytes, Problem> {
         let pace = serve::Pace::of(&self.listen);
-        serve::read_body(body, self.listen.body_max_bytes, pace).await
+        let max = max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+        serve::read_body(body, self.listen.body_max_bytes.min(max), pace).await
     }
 }
 

@@ -23,7 +23,7 @@ impl Ingress {
         request: Request<Incoming>,
     ) -> Result<Answer, Problem> {
         let (head, body) = request.into_parts();
-        let body = self.read_body(body).await?;
+        let body = self.read_body(body, None).await?;
         let now = clock::now();
         let now_s = u64::try_from(now.as_second()).unwrap_or(0);
         let mut arrivals = Vec::with_capacity(versions.len());

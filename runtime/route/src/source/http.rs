@@ -11,6 +11,8 @@ use crate::written::{self, Leaf, Table, Text};
 
 /// How long a caller waits for a step unless the route says otherwise.
 pub const REPLY_TIMEOUT_MS: u64 = 10_000;
+/// More than this is no message.
+const BODY_MAX_BYTES: u64 = 1 << 30;
 
 #[derive(Debug)]
 pub struct HttpSource {
@@ -22,6 +24,8 @@ pub struct HttpSource {
     /// The same key twice is one exchange; see [`crate::Plan::source_key`].
     pub key: Option<Program>,
     pub limit: Option<String>,
+    /// Where less is allowed than by the configuration.
+    pub body_max_bytes: Option<u64>,
     pub reply: Reply,
     /// False: nothing is journalled before the reply; see the design, "Commits".
     pub durable: bool,
@@ -41,6 +45,7 @@ pub(crate) struct Written {
     accept: Option<Text>,
     key: Option<Leaf>,
     limit: Option<Text>,
+    body_max_bytes: Option<written::Written<u64>>,
     reply: WrittenReply,
     durable: Option<written::Written<bool>>,
 }
@@ -66,6 +71,7 @@ pub(crate) fn read(table: Table<'_>) -> Written {
         accept: table.required_text("accept", "\"crossdock:canonical/orders.order@1\""),
         key: table.leaf("key"),
         limit: table.text("limit"),
+        body_max_bytes: table.integer("body_max_bytes", 1..=BODY_MAX_BYTES),
         reply: match table.has("reply") {
             true => table.table("reply", "`reply`").map_or(WrittenReply::Bad, read_reply),
             false => WrittenReply::Status(202),
@@ -151,6 +157,7 @@ pub(crate) fn check(written: Written, checker: &Checker<'_>) -> Option<HttpSourc
             None => None,
         },
         limit,
+        body_max_bytes: written.body_max_bytes.map(|bytes| bytes.value),
         reply: reply?,
         durable,
     })

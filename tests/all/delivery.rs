@@ -175,7 +175,7 @@ fn a_route_may_take_less_than_its_listener_and_never_more() {
             "large",
             &store_with("body_max_bytes = 5000")
                 .replace("storing", "large")
-                .replace("/parcels", "/large"),
+                .replace("\"/parcels\"", "\"/large\""),
         )
         .start();
     let size = |bytes: usize| parcel(&"P".repeat(bytes - parcel("").len()));

@@ -145,6 +145,13 @@ fn whoever_is_not_known_or_not_allowed_is_told_so_and_leaves_nothing() {
         assert_eq!(runtime.of_route(route).len(), 0);
     }
     assert_eq!(depot.system.asked().len(), 0);
+    let metrics = runtime.ask("/metrics").body;
+    for line in [
+        "crossdock_turned_away_total{route=\"orders\",reason=\"unknown\"} 7",
+        "crossdock_turned_away_total{route=\"stock\",reason=\"not-allowed\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
     let log = runtime.log();
     assert!(log.contains("a caller was turned away"), "{log}");
     assert!(log.contains("a client was turned away") && log.contains("[clients.shop]"), "{log}");

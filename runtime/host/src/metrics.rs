@@ -15,6 +15,12 @@ struct RouteLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TurnedAwayLabels {
+    route: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct EndLabels {
     route: String,
     end: String,
@@ -58,6 +64,7 @@ struct LimitLabels {
 pub struct Metrics {
     registry: Registry,
     accepted: Family<RouteLabels, Counter>,
+    turned_away: Family<TurnedAwayLabels, Counter>,
     ended: Family<EndLabels, Counter>,
     exceptions: Family<ExceptionLabels, Counter>,
     calls: Family<CallLabels, Counter>,
@@ -81,6 +88,7 @@ impl Default for Metrics {
         let mut metrics = Metrics {
             registry: Registry::with_prefix("crossdock"),
             accepted: Family::default(),
+            turned_away: Family::default(),
             ended: Family::default(),
             exceptions: Family::default(),
             calls: Family::default(),
@@ -95,6 +103,11 @@ impl Default for Metrics {
         };
         let registry = &mut metrics.registry;
         registry.register("accepted", "Messages accepted", metrics.accepted.clone());
+        registry.register(
+            "turned_away",
+            "Callers turned away at the door: unknown, not-allowed, rate-limit",
+            metrics.turned_away.clone(),
+        );
         registry.register("ended", "Exchanges ended, by their end", metrics.ended.clone());
         registry.register(
             "exceptions",
@@ -143,6 +156,10 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    pub fn turned_away(&self, route: &str, reason: &'static str) {
+        self.turned_away.get_or_create(&TurnedAwayLabels { route: route.to_owned(), reason }).inc();
+    }
+
     pub fn accepted(&self, route: &str) {
         self.accepted.get_or_create(&RouteLabels { route: route.to_owned() }).inc();
     }

@@ -185,6 +185,7 @@ impl Door<'_> {
             && !self.ingress.access.may_use(name, route)
         {
             tracing::warn!(client = name, route, path, %peer, "a client was turned away: [clients.{name}] `routes` does not name the route");
+            self.ingress.dispatch.metrics.turned_away(route, "not-allowed");
             return Err(access::forbidden(name));
         }
         tracing::debug!(client, route, path, %peer, "let in");
@@ -202,6 +203,7 @@ impl Door<'_> {
             let (passed, standing) = budgets.enter(caller);
             self.standings.push(standing);
             held.push(passed.map_err(|after| {
+                self.ingress.dispatch.metrics.turned_away(&self.version.plan.name, "rate-limit");
                 Problem::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "rate-limit",
@@ -219,7 +221,10 @@ impl Door<'_> {
         let (route, path, peer) = (&self.version.plan.name, &self.source.path, self.peer);
         tracing::warn!(route, path, %peer, %reason, "a caller was turned away");
         match self.pass_limits(None) {
-            Ok(_) => access::unknown(claim),
+            Ok(_) => {
+                self.ingress.dispatch.metrics.turned_away(route, "unknown");
+                access::unknown(claim)
+            }
             Err(over) => over,
         }
     }

@@ -6,9 +6,12 @@ mod check;
 mod clients;
 mod crash;
 mod delivery;
+#[cfg(target_os = "linux")]
+mod disk;
 mod every_commit;
 mod house;
 mod isolation;
+mod journal;
 mod limits;
 mod notices;
 mod once;

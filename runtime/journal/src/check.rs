@@ -115,6 +115,21 @@ const RULES: &[Rule] = &[
         fix: STANDS,
     },
     Rule {
+        what: "an exchange queues in no lane, or stands in one without being open",
+        sql: "SELECT exchange FROM open o WHERE state = 4 AND NOT EXISTS
+                (SELECT 1 FROM lane WHERE exchange = o.exchange AND turn = 0)
+              UNION SELECT exchange FROM lane l WHERE turn = 0 AND NOT EXISTS
+                (SELECT 1 FROM open WHERE exchange = l.exchange AND state = 4)
+              UNION SELECT exchange FROM lane WHERE exchange NOT IN (SELECT exchange FROM open)",
+        fix: FOREIGN,
+    },
+    Rule {
+        what: "an exchange queues in a lane that nobody holds",
+        sql: "SELECT exchange FROM lane q WHERE turn = 0 AND NOT EXISTS
+                (SELECT 1 FROM lane WHERE scope = q.scope AND key = q.key AND turn = 1)",
+        fix: FOREIGN,
+    },
+    Rule {
         what: "the key that an exchange came under is not its own: a repeat would count twice",
         sql: "SELECT id FROM exchange e WHERE source_key IS NOT NULL AND NOT EXISTS
                 (SELECT 1 FROM source_key k WHERE k.scope = e.source_scope

@@ -25,7 +25,7 @@ pub enum Error {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error(
         "{} is not a Crossdock journal ({reason}): move it away, or correct `data` in the \
-         configuration", path.display()
+         configuration. If it was one, it is damaged: start from the last backup", path.display()
     )]
     NotAJournal { path: PathBuf, reason: String },
     #[error("the journal {} cannot be opened: {reason}. {fix}", path.display())]
@@ -38,8 +38,8 @@ pub enum Error {
     Conflict { reason: String },
     #[error("a commit of {bytes} bytes in {records} records exceeds the journal's limits")]
     TooLarge { records: usize, bytes: usize },
-    #[error("the journal {} could not be read: {reason}", path.display())]
-    Read { path: PathBuf, reason: String },
+    #[error("the journal {} could not be read: {reason}. {fix}", path.display())]
+    Read { path: PathBuf, reason: String, fix: &'static str },
     #[error(
         "the backup was not made: {} exists already; name another file, or move that one away",
         target.display()
@@ -74,7 +74,8 @@ impl Error {
     }
 
     pub(crate) fn read(path: &Path, error: &rusqlite::Error) -> Error {
-        Error::Read { path: path.to_owned(), reason: reason(error) }
+        let fix = fix(error.sqlite_error_code());
+        Error::Read { path: path.to_owned(), reason: reason(error), fix }
     }
 
     pub(crate) fn open(path: &Path, error: &rusqlite::Error) -> Error {
@@ -121,7 +122,14 @@ fn fix(code: Option<ErrorCode>) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "Another program holds the file open; close it."
         }
-        Some(ErrorCode::DatabaseCorrupt) => "Keep a copy of the file and restore the last backup.",
-        _ => "Check the disk (the system log says more).",
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "The file is damaged: `crossdock journal check` says where. Keep a copy of it, and start \
+             from the last backup."
+        }
+        // SQLite does not say which: some writes of a full disk end here too.
+        _ => {
+            "Check that the disk is not failing and not full, and that no quota is reached (the \
+             system log says more)."
+        }
     }
 }

@@ -70,6 +70,12 @@ impl Runtime {
         ended.code()
     }
 
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn exit(&mut self) -> Option<i32> {
+        wait_for("end of the process", || self.child.try_wait().expect("a child")).code()
+    }
+
     /// Everything that it and its predecessors wrote to standard error.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()

@@ -17,6 +17,8 @@ pub struct Setup {
     listen: String,
     tables: String,
     pub environment: Vec<(String, String)>,
+    /// Said to a shell before it becomes `crossdock`.
+    pub shell: Option<String>,
 }
 
 /// How a command ended, with what it said.
@@ -31,7 +33,13 @@ impl Setup {
     pub fn new() -> Setup {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("routes")).expect("a folder for routes");
-        Setup { folder, listen: String::new(), tables: String::new(), environment: Vec::new() }
+        Setup {
+            folder,
+            listen: String::new(),
+            tables: String::new(),
+            environment: Vec::new(),
+            shell: None,
+        }
     }
 
     /// The guest `depot` with its system, as the alias `depot`.
@@ -114,7 +122,14 @@ impl Setup {
     }
 
     pub fn prepared(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(built::crossdock());
+        let mut command = match &self.shell {
+            Some(said) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("{said}; exec \"$0\" \"$@\"")]).arg(built::crossdock());
+                shell
+            }
+            None => Command::new(built::crossdock()),
+        };
         command.args(arguments).current_dir(self.path()).env("NO_COLOR", "1").env("USER", "tester");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command

@@ -176,7 +176,7 @@ fn not_accepted(error: &crate::dispatch::AcceptError) -> Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not-durable",
                 "The message could not be stored",
-                "Nothing was accepted. Send the message again later, with the same key.",
+                "Take it as not accepted, and send it again later with the same key: it counts once.",
             )
             .retry_after(std::time::Duration::from_secs(5))
         }

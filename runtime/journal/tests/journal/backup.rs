@@ -131,6 +131,17 @@ async fn a_check_names_what_contradicts_the_rules() {
         ("DELETE FROM exception", "the desk does not have", vec![3]),
         ("UPDATE open SET state = 0 WHERE exchange = 3", "does not wait for it", vec![3]),
         ("UPDATE open SET state = 1 WHERE exchange = 1", "waits for no time", vec![1]),
+        ("UPDATE open SET state = 4 WHERE exchange = 1", "queues in no lane", vec![1]),
+        (
+            "INSERT INTO lane (exchange, scope, key, passes, turn) VALUES (99, 'a', 'b', 0, 1)",
+            "without being open",
+            vec![99],
+        ),
+        (
+            "INSERT INTO lane (exchange, scope, key, passes, turn) VALUES (1, 'a', 'b', 0, 0)",
+            "that nobody holds",
+            vec![1],
+        ),
         ("DELETE FROM source_key WHERE key = 'K1'", "would count twice", vec![1]),
         ("UPDATE source_key SET exchange = 2 WHERE key = 'K1'", "would count twice", vec![1]),
         (

@@ -5,6 +5,8 @@ mod backup;
 mod commits;
 mod crash;
 mod desk;
+#[cfg(target_os = "linux")]
+mod disk;
 mod lanes;
 mod questions;
 mod retention;

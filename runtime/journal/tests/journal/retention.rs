@@ -313,3 +313,55 @@ fn tables_with_exchange(file: &rusqlite::Connection) -> Vec<String> {
     assert!(found.len() >= 7, "{found:?}");
     found
 }
+
+/// By ratio in one run: commits beside a sweep that rests as the host's does, against commits alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_go_on_beside_a_sweep() {
+    const OLD: u64 = 6_000;
+    const REST: u32 = 4;
+    let place = Place::new();
+    let journal = place.with_route().await;
+    for first in (1..=OLD).step_by(500) {
+        let mut records = Vec::new();
+        for id in first..first + 500 {
+            records.push(Record::Accept(keyed(id, &format!("K{id}"), "body")));
+            records.extend((0..6).map(|sequence| outcome(id, sequence)));
+            records.extend([key(id, "order", &format!("SO-{id}")), end(id)]);
+        }
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    let next = std::sync::atomic::AtomicU64::new(OLD + 1);
+    let some_commits = async || {
+        let begun = std::time::Instant::now();
+        for _ in 0..150 {
+            let id = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let records = vec![Record::Accept(accept(id)), outcome(id, 0), outcome(id, 1)];
+            journal.commit(Commit::new(records)).await.unwrap();
+        }
+        begun.elapsed()
+    };
+    let sweep = {
+        let journal = journal.clone();
+        async move {
+            loop {
+                let old = journal.ended_before(LATER, 50).await.unwrap();
+                if old.is_empty() {
+                    break;
+                }
+                let begun = std::time::Instant::now();
+                drop_exchanges(&journal, old, LATER, Some(LATER)).await;
+                tokio::time::sleep(begun.elapsed() * REST).await;
+            }
+        }
+    };
+    let alone = some_commits().await;
+    let sweep = tokio::spawn(sweep);
+    let beside = some_commits().await;
+    let left = journal.ended_before(LATER, OLD as usize).await.unwrap().len() as u64;
+    assert!(left < OLD, "the sweep did nothing meanwhile");
+    sweep.await.unwrap();
+    assert!(journal.ended_before(LATER, 1).await.unwrap().is_empty());
+    let ratio = alone.as_secs_f64() / beside.as_secs_f64();
+    println!("{} dropped meanwhile; commits at {ratio:.2} of their rate alone", OLD - left);
+    assert!(ratio > 0.3, "commits fell to {ratio:.2} of their rate");
+}

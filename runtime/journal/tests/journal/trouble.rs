@@ -167,6 +167,53 @@ fn a_read_only_file_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_garbage_page_is_told_apart_from_an_empty_answer() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    for id in 1..=100 {
+        let records = vec![Record::Accept(accept(id)), key(id, "order", &format!("SO-{id}"))];
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    drop(journal);
+    for (table, read) in [("exchange", true), ("business_key", false), ("open", false)] {
+        let damaged = Place::new();
+        std::fs::copy(place.file(), damaged.file()).unwrap();
+        spoil(&damaged, table);
+        // Nothing is mended in silence: a reader is told, and a writer takes nothing more.
+        let journal = damaged.open();
+        if read {
+            let mut answers = Vec::new();
+            for id in 1..=100 {
+                answers.push(journal.exchange(id).await);
+            }
+            let told = answers.into_iter().find_map(Result::err).expect("an error");
+            assert_eq!(told.code(), "CD0809", "{told}");
+            for part in ["journal.db", "malformed", "journal check", "last backup"] {
+                assert!(told.to_string().contains(part), "{told}");
+            }
+        } else {
+            let mut refused = None;
+            for id in 1..=100 {
+                let records = vec![key(id, "invoice", "INV"), end(id)];
+                refused = journal.commit(Commit::new(records)).await.err().or(refused);
+            }
+            let told = refused.unwrap_or_else(|| panic!("{table}: nothing was noticed"));
+            assert_eq!(told.code(), "CD0806", "{told}");
+            assert!(told.to_string().contains("last backup"), "{told}");
+        }
+        drop(journal);
+        let check = journal::check(&damaged.file()).unwrap();
+        assert!(!check.problems.is_empty(), "{table}");
+    }
+    // The first page: not even a journal any more.
+    let mut bytes = std::fs::read(place.file()).unwrap();
+    bytes[..4096].fill(0x5a);
+    std::fs::write(place.file(), &bytes).unwrap();
+    check_refused(&place.file(), "CD0804", &["journal.db", "it is damaged", "last backup"]);
+    assert_eq!(std::fs::read(place.file()).unwrap(), bytes);
+}
+
+#[tokio::test]
 async fn a_long_log_is_folded_into_the_file_without_a_pause() {
     let place = Place::new();
     let journal = place.with_route().await;

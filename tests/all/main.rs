@@ -16,6 +16,7 @@ mod limits;
 mod notices;
 mod once;
 mod replay;
+mod saga;
 mod scaffold;
 mod secrets;
 mod slow;

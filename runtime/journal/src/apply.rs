@@ -127,6 +127,21 @@ impl Writer {
                 params![value, name, id(*exchange)?],
             )
             .map(drop),
+            Record::Claim { scope, key, exchange, path, over } => {
+                claim(to, (scope, key), *exchange, path, *over)
+            }
+            Record::ClaimSettled { scope, key, exchange, value: Some(value) } => run(
+                to,
+                "UPDATE claim SET value = ?4 WHERE scope = ?1 AND key = ?2 AND exchange = ?3",
+                params![scope, key, id(*exchange)?, value],
+            )
+            .map(drop),
+            Record::ClaimSettled { scope, key, exchange, value: None } => run(
+                to,
+                "DELETE FROM claim WHERE scope = ?1 AND key = ?2 AND exchange = ?3",
+                params![scope, key, id(*exchange)?],
+            )
+            .map(drop),
             Record::Link { one, other } => link(to, one, other, self.now_ms),
             Record::Cursor { source, value } => run(
                 to,
@@ -430,6 +445,32 @@ fn ended(to: &Connection, exchange: u64, end: &str, at_ms: u64) -> Applied {
         to,
         "INSERT INTO ended (exchange, at_ms, ending) VALUES (?1, ?2, ?3)",
         params![row, ms(at_ms), ending],
+    )
+    .map(drop)
+}
+
+/// The first has it. One that a person set aside is taken over, unless it has an answer after all.
+fn claim(
+    to: &Connection,
+    (scope, key): (&str, &str),
+    exchange: u64,
+    path: &str,
+    over: Option<u64>,
+) -> Applied {
+    let exchange = id(exchange)?;
+    if let Some(over) = over {
+        run(
+            to,
+            "UPDATE claim SET exchange = ?3, path = ?4
+             WHERE scope = ?1 AND key = ?2 AND exchange = ?5 AND value IS NULL",
+            params![scope, key, exchange, path, id(over)?],
+        )?;
+    }
+    run(
+        to,
+        "INSERT INTO claim (scope, key, exchange, path) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+        params![scope, key, exchange, path],
     )
     .map(drop)
 }

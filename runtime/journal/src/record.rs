@@ -103,6 +103,11 @@ pub enum Record {
     End { exchange: u64, end: String, at_ms: u64 },
     /// Puts the exchange on a business timeline. Repeats are ignored.
     Key { exchange: u64, name: String, value: String },
+    /// The exchange wants to be the one to do this. Who came first has it: read it to know. `over`
+    /// is an exchange whose claim, left without an answer, a person set aside.
+    Claim { scope: String, key: String, exchange: u64, path: String, over: Option<u64> },
+    /// What came of an exchange's own claim: the answer, or nothing, and another may have it.
+    ClaimSettled { scope: String, key: String, exchange: u64, value: Option<String> },
     /// Two ids that mean the same thing or belong together; symmetric. Repeats are ignored.
     Link { one: Node, other: Node },
     /// How far a source was read; replaces the last one.
@@ -231,6 +236,8 @@ impl Record {
             | Record::TaskAnswered { exchange, .. }
             | Record::ExceptionClosed { exchange, .. }
             | Record::End { exchange, .. }
+            | Record::Claim { exchange, .. }
+            | Record::ClaimSettled { exchange, .. }
             | Record::Key { exchange, .. } => Some(*exchange),
             Record::Hasten { .. }
             | Record::Link { .. }
@@ -256,6 +263,7 @@ impl Record {
                 Record::Task(task) => task.show.len(),
                 Record::Exception(exception) => exception.message.len(),
                 Record::Artifact { bytes, .. } => bytes.len(),
+                Record::ClaimSettled { value: Some(value), .. } => value.len(),
                 Record::State { value, .. } => value.as_ref().map_or(0, Vec::len),
                 Record::Audit(audit) => audit.why.len() + audit.detail.len(),
                 Record::Retention(Retention::Payload { outcomes, .. }) => {

@@ -172,6 +172,14 @@ CREATE INDEX lane_queue ON lane (scope, key, exchange) WHERE turn = 0;
 -- Who sent the message, as the configuration names its callers.
 ALTER TABLE exchange ADD COLUMN client TEXT;
 ",
+    "
+-- Effects that are to happen once by a business key (`once` of a step): who has it or did it. The
+-- scope is `alias.operation`. `value` is the answer as JSON, once there is one.
+CREATE TABLE claim (
+    scope TEXT NOT NULL, key TEXT NOT NULL, exchange INTEGER NOT NULL, path TEXT NOT NULL,
+    value TEXT, PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

@@ -12,7 +12,7 @@ use contract::Contracts;
 
 pub(crate) use checker::Checker;
 
-use crate::{ConnectorTypes, Plan, Report};
+use crate::{ConnectorTypes, Plan, Policy, Report};
 
 /// A route file as it was found.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Environment<'a> {
     pub connectors: &'a BTreeMap<String, ConnectorTypes>,
     /// The names of all limits; none where the configuration is not at hand.
     pub limits: Option<&'a [String]>,
+    /// Retry policies of the configuration by name, beside those built in.
+    pub policies: &'a BTreeMap<String, Policy>,
 }
 
 #[derive(Clone, Debug, Default)]

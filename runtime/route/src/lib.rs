@@ -14,7 +14,7 @@ mod order;
 mod plan;
 mod replay;
 pub mod report;
-mod retry;
+pub mod retry;
 pub mod schedule;
 mod scope;
 pub mod source;
@@ -31,16 +31,16 @@ pub use fault::{Fault, Retry};
 pub use id::{ExchangeId, NotAnId};
 pub use links::{Link, OWN_SYSTEM, links};
 pub use machine::{
-    Action, Advance, CallAction, Decision, End, Event, Exception, Exchange, FindAction, Held,
-    HeldBy, Item, Json, Linked, Outcome, OutcomeKind, ProbeAnswer, RestoreError, Task, Waited,
-    without_payload,
+    Action, Advance, CallAction, Claim, ClaimAction, CompensateRefused, Decision, EditRefused, End,
+    Event, Exception, Exchange, FindAction, Held, HeldBy, Item, Json, Linked, Outcome, OutcomeKind,
+    ProbeAnswer, RestoreError, Settled, Task, Waited, without_payload,
 };
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
 pub use order::{CONCURRENCY_MAX, LANE_KEY_BYTES_MAX, Lane, OrderedBy, Parked};
 pub use plan::{MessageType, Plan, Received};
 pub use replay::{Asked, Keys, Replay};
 pub use report::{Report, Severity};
-pub use retry::Policy;
+pub use retry::{Jitter, Policy};
 pub use source::{
     EventSource, HttpSource, PollSource, Reply, ScheduleSource, Source, WebhookSource,
 };

@@ -7,8 +7,10 @@ mod advance;
 mod apply;
 mod call;
 mod carry;
+mod claim;
 mod difference;
 mod drive;
+mod edit;
 mod event;
 mod held;
 mod outcome;
@@ -16,6 +18,7 @@ mod payload;
 mod progress;
 mod recorded;
 mod rehearse;
+mod undo;
 
 use std::sync::Arc;
 
@@ -25,16 +28,20 @@ use jiff::Timestamp;
 pub use action::{Action, CallAction, Exception, FindAction, Task, class};
 pub use apply::RestoreError;
 pub use carry::CarryError;
+pub use claim::{Claim, ClaimAction, Settled};
+pub use edit::EditRefused;
 pub use event::{Advance, Decision, Event, Linked};
 pub use held::{Held, HeldBy, Waited};
 pub use outcome::{End, Item, Json, Outcome, OutcomeKind, ProbeAnswer};
 pub use payload::without_payload;
 pub use recorded::Original;
 pub use rehearse::{Difference, Rehearsal, RehearseError, Verdict, What, rehearse};
+pub use undo::CompensateRefused;
 
 use crate::plan::key_text;
 use crate::{Envelope, ExchangeId, Plan, Source, scope};
 use progress::{Progress, Standing};
+use undo::{Effected, Undoing};
 
 /// The path of the call that translates what a source sent.
 pub const SOURCE_PATH: &str = "source";
@@ -59,6 +66,12 @@ pub struct Exchange {
     slots: Vec<Value>,
     /// By step, those that have run and have a result.
     results: Vec<Option<Value>>,
+    /// Effects that happened by its asking, in their order.
+    effects: Vec<Effected>,
+    /// The messages before each edit.
+    messages: Vec<Value>,
+    /// Set once it takes its effects back.
+    undo: Option<Undoing>,
     /// Of the next outcome.
     sequence: u32,
     /// Of the last outcome; time never runs backwards for an exchange.
@@ -82,6 +95,9 @@ impl Exchange {
             key_root: key_root(id, &plan, &envelope),
             slots,
             results: vec![None; plan.steps.len()],
+            effects: Vec::new(),
+            messages: Vec::new(),
+            undo: None,
             sequence: 0,
             last_at: received_at,
             at: 0,
@@ -113,7 +129,10 @@ impl Exchange {
     /// Takes over an outcome that another exchange has written, before anything else is done. Unlike
     /// one that is restored, the exchange itself has called nothing.
     pub fn carry_over(&mut self, outcome: &Outcome) -> Result<(), RestoreError> {
-        self.replay(outcome)
+        self.replay(outcome)?;
+        // They are the other's to take back.
+        self.effects.clear();
+        Ok(())
     }
 
     pub fn id(&self) -> ExchangeId {
@@ -185,13 +204,23 @@ impl Exchange {
             .any(|step| step.slot == Some(slot))
     }
 
-    /// `tax`, or `tax[3]` inside an `each`.
+    /// `tax`, or `tax[3]` inside an `each`; `undo:tax[3]` on the way back.
     fn path(&self) -> String {
+        if self.undo.is_some() {
+            let undoing = self.undoing();
+            return undoing
+                .map_or(END_PATH.to_owned(), |effect| format!("undo:{}", self.name_of(effect)));
+        }
         match self.plan.steps.get(self.at) {
             _ if self.envelope.raw => SOURCE_PATH.to_owned(),
             None => END_PATH.to_owned(),
             Some(step) => self.path_of(step),
         }
+    }
+
+    /// The step that an outcome is of.
+    fn step_under_way(&self) -> usize {
+        self.undoing().map_or(self.at, |effect| effect.step)
     }
 
     fn path_of(&self, step: &crate::Step) -> String {

@@ -9,8 +9,9 @@ use expression::{EvaluationError, Program};
 use jiff::Timestamp;
 
 use crate::order::OrderedBy;
+use crate::retry::{INLINE, Policy};
 use crate::source::Source;
-use crate::step::Step;
+use crate::step::{Kind, Step};
 use crate::{Envelope, ExchangeId, scope};
 
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Plan {
     /// The role that gets its exceptions.
     pub owner: String,
     pub summary: Option<String>,
+    /// Where it cannot go on, it takes back what it did.
+    pub saga: bool,
     pub file: String,
     /// As written; what a route version is the digest of.
     pub text: Arc<str>,
@@ -31,6 +34,8 @@ pub struct Plan {
     /// Business keys by name; see [`crate::Exchange::keys`].
     pub keys: Vec<(String, Program)>,
     pub steps: Vec<Step>,
+    /// How the translation of a webhook request is repeated.
+    pub(crate) standard: Policy,
     /// How many slots the programs of this route read: message, headers, meta, the element of an
     /// `each`, then one for each step that has a result.
     pub(crate) slots: usize,
@@ -64,6 +69,18 @@ impl Plan {
     /// Topics that this route publishes.
     pub fn topics(&self) -> impl Iterator<Item = &TypeName> {
         self.steps.iter().filter_map(Step::topic)
+    }
+
+    /// The retry policies that it knows by name, as they are: whoever checks its text again with
+    /// these gets the same plan, whatever the configuration says by then.
+    pub fn policies(&self) -> BTreeMap<String, Policy> {
+        let of_step = |step: &'_ Step| match &step.kind {
+            Kind::Call(call) if call.retry.name != INLINE => Some(call.retry.clone()),
+            _ => None,
+        };
+        let webhook = matches!(self.source, Source::Webhook(_)).then(|| self.standard.clone());
+        let used = self.steps.iter().filter_map(of_step).chain(webhook);
+        used.map(|policy| (policy.name.clone(), policy)).collect()
     }
 
     /// The key under which the source knows the message (`from.http.key`), evaluated before an

@@ -97,6 +97,10 @@ pub mod code {
         REPLY_STEP = "CD0111";
         /// A route that replies before its effects are on disk does more than it may.
         NOT_DURABLE = "CD0112";
+        /// A saga that could not take back what it did, or what only a saga has.
+        SAGA = "CD0113";
+        /// `once` where there is no effect to be one.
+        ONCE = "CD0114";
 
         /// A character or literal that is not CEL.
         TOKEN = "CD0201";
@@ -147,6 +151,8 @@ pub mod code {
         NOT_CALLABLE = "CD0306";
         /// No object of that name.
         UNKNOWN_OBJECT = "CD0307";
+        /// No retry policy of that name.
+        UNKNOWN_RETRY = "CD0308";
 
         /// Two routes of one name.
         DUPLICATE_ROUTE = "CD0401";

@@ -4,18 +4,23 @@
 pub mod call;
 pub mod end;
 pub mod fail;
+pub mod fault;
 pub mod find;
 pub mod park;
 pub mod publish;
+pub(crate) mod retrying;
 pub mod set;
+pub mod undo;
 
 pub use call::Call;
 pub use end::EndStep;
 pub use fail::Fail;
+pub use fault::OnFault;
 pub use find::Find;
 pub use park::Park;
 pub use publish::Publish;
 pub use set::Set;
+pub use undo::{Pivot, Undo};
 
 use contract::TypeName;
 use expression::Program;
@@ -117,6 +122,20 @@ pub(crate) enum WrittenKind {
     Find(find::Written),
 }
 
+impl Written {
+    pub fn pivot(&self) -> Option<&undo::WrittenPivot> {
+        match &self.kind {
+            Some(WrittenKind::Call(call)) => call.own.pivot.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Its result is optional although it has no `when`.
+    pub fn skips(&self) -> bool {
+        matches!(&self.kind, Some(WrittenKind::Call(call)) if call.skips())
+    }
+}
+
 impl WrittenKind {
     pub fn has_result(&self) -> bool {
         match self {
@@ -175,8 +194,17 @@ pub(crate) fn read(table: Table<'_>) -> Option<Written> {
 /// Keys that other kinds take say so; the rest is unknown.
 fn finish(table: Table<'_>, kind: &str) {
     let with = ["call", "publish", "set", "find"].as_slice();
-    let of_others =
-        [("with", with), ("retry", &["call"]), ("timeout", &["call"]), ("within", &["find"])];
+    let call = ["call"].as_slice();
+    let of_others = [
+        ("with", with),
+        ("retry", call),
+        ("timeout", call),
+        ("on_fault", call),
+        ("pivot", call),
+        ("undo_when", call),
+        ("once", call),
+        ("within", &["find"]),
+    ];
     for (key, takers) in of_others {
         if !takers.contains(&kind)
             && let Some(span) = table.key_span(key)
@@ -232,9 +260,13 @@ pub(crate) struct Checked {
     pub result: Option<expression::Type>,
 }
 
-pub(crate) fn check(written: &WrittenKind, checker: &Checker<'_>) -> Option<Checked> {
+pub(crate) fn check(
+    written: &WrittenKind,
+    repeats: bool,
+    checker: &Checker<'_>,
+) -> Option<Checked> {
     match written {
-        WrittenKind::Call(written) => call::check(written, checker),
+        WrittenKind::Call(written) => call::check(written, repeats, checker),
         WrittenKind::Publish(written) => publish::check(written, checker),
         WrittenKind::Set(written) => set::check(written, checker),
         WrittenKind::Park(written) => park::check(written, checker),

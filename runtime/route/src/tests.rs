@@ -6,3 +6,4 @@ mod formats;
 mod machine;
 mod property;
 mod rehearse;
+mod saga;

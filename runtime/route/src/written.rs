@@ -6,5 +6,5 @@ mod table;
 mod tree;
 
 pub(crate) use sheet::{Place, Sheet, nearest};
-pub(crate) use table::{Leaf, Table, Text, Written};
+pub(crate) use table::{Leaf, Table, Text, Written, text_of};
 pub(crate) use tree::WrittenTree;

@@ -1,5 +1,5 @@
-//! The system behind the guest `depot`: it honours idempotency keys on `/parcels` and nowhere else,
-//! and it counts effects, which is what crash tests are about.
+//! The system behind the guest `depot`: it honours idempotency keys on `/parcels` and `/backs` and
+//! nowhere else, and it counts effects, which is what crash tests are about.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -82,7 +82,7 @@ impl State {
     fn serve(&mut self, asked: &Asked) -> Say {
         let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
         match (asked.method.as_str(), path) {
-            ("POST", "/parcels") => {
+            ("POST", "/parcels" | "/backs") => {
                 let key = asked.header("idempotency-key").unwrap_or_default().to_owned();
                 if let Some((number, body)) = self.known.get(&key) {
                     if *body != asked.body {

@@ -71,6 +71,12 @@ impl Setup {
         self.tables.push('\n');
     }
 
+    /// As if no table had been written yet.
+    pub fn without_tables(mut self) -> Setup {
+        self.tables.clear();
+        self
+    }
+
     pub fn connector(self, alias: &str, guest: &str, keys: &str) -> Setup {
         let component = built::guest(guest);
         let component = component.display();

@@ -54,6 +54,7 @@ impl Admin {
         let Decision { by, why } = body(request).await?;
         match action {
             "retry" => self.dispatch.retry_exception(id, &by, &why).await,
+            "compensate" => self.dispatch.compensate_exception(id, &by, &why).await,
             _ => self.dispatch.discard_exception(id, &by, &why).await,
         }
         .map_err(|error| refused(&error))?;
@@ -84,6 +85,7 @@ fn refused(error: &ResumeError) -> Problem {
         ResumeError::NotAsked { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "not-asked", "Not an answer to this task")
         }
+        ResumeError::NotAllowed { .. } => (StatusCode::CONFLICT, "not-allowed", "Not as it stands"),
         ResumeError::Unavailable { .. } => {
             (StatusCode::CONFLICT, "unavailable", "The exchange cannot be taken up")
         }

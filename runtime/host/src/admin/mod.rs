@@ -66,9 +66,10 @@ impl Admin {
             (Method::POST, ["v1", "tasks", id, "answer"]) => self.answer_task(id, request).await,
             (Method::GET, ["v1", "exceptions"]) => self.exceptions(&query).await,
             (Method::GET, ["v1", "exceptions", id]) => self.exception(id).await,
-            (Method::POST, ["v1", "exceptions", id, action @ ("retry" | "discard")]) => {
-                self.close_exception(id, action, request).await
-            }
+            (
+                Method::POST,
+                ["v1", "exceptions", id, action @ ("retry" | "compensate" | "discard")],
+            ) => self.close_exception(id, action, request).await,
             (Method::GET, ["v1", "audit"]) => self.audit(&query).await,
             (Method::GET, ["v1", "audit", "verify"]) => self.verify_audit(&query).await,
             (Method::POST, ["v1", "replays"]) => self.replay(request).await,

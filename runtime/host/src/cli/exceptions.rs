@@ -32,6 +32,16 @@ pub(super) enum Command {
         #[arg(long)]
         by: Option<String>,
     },
+    /// Take back what the exchange did, newest first. While that is under way: the undo that failed
+    /// is settled by hand, and the rest goes on.
+    Compensate {
+        exchange: String,
+        /// Why, for the record.
+        #[arg(long)]
+        why: String,
+        #[arg(long)]
+        by: Option<String>,
+    },
     /// Give the exchange up. Effects that it already had stay.
     Discard {
         exchange: String,
@@ -75,6 +85,9 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
             }
             Command::Retry { exchange, why, by } => {
                 close(&admin, json, exchange, "retry", why, by.as_deref()).await
+            }
+            Command::Compensate { exchange, why, by } => {
+                close(&admin, json, exchange, "compensate", why, by.as_deref()).await
             }
             Command::Discard { exchange, why, by } => {
                 close(&admin, json, exchange, "discard", why, by.as_deref()).await

@@ -111,6 +111,17 @@ pub fn describe(outcome: &Value) -> String {
     let (kind, body) = kind;
     let text = |name: &str| body[name].as_str().unwrap_or_default();
     match kind.as_str() {
+        "answered" if body["of"].is_string() => format!("done by {}", text("of")),
+        "skipped_fault" => format!(
+            "gone without: {}: {}",
+            body["fault"]["code"].as_str().unwrap_or_default(),
+            body["fault"]["message"].as_str().unwrap_or_default()
+        ),
+        "compensating" => match body["by"].as_str() {
+            Some(by) => format!("{by} has it taken back"),
+            None => "taken back from here".to_owned(),
+        },
+        "undone_by_hand" => format!("{} settled it by hand", text("by")),
         "answered" => match decision(&body["value"]) {
             Some(decision) => format!("answered: {decision}"),
             None => "answered".to_owned(),
@@ -132,6 +143,7 @@ pub fn describe(outcome: &Value) -> String {
         "probed" => format!("asked whether it took effect: {}", text("answer")),
         "excepted" => format!("EXCEPTION {}: {}", text("class"), text("message")),
         "retried" => format!("{} ran it again", text("by")),
+        "edited" => format!("{} set the message right and ran it again", text("by")),
         "received" => {
             let items = body["items"].as_array().map_or(0, Vec::len);
             format!("took in {items} item{}", if items == 1 { "" } else { "s" })

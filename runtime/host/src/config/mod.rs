@@ -5,6 +5,7 @@
 mod client;
 mod duration;
 mod listen;
+mod retries;
 mod secret;
 mod substitute;
 mod written;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use client::{ClientEntry, ClientHmac};
 pub use duration::Span;
 pub use listen::{Listen, Tls};
+pub use retries::RetryEntry;
 pub use secret::{SecretSource, SecretSources};
 pub use written::{Auth, ConnectorEntry, Upstream, WebhookEntry, WebhookVerify, Work, Written};
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub upstreams: BTreeMap<String, Upstream>,
     pub limits: BTreeMap<String, crate::limits::Config>,
     pub retention: crate::retention::Config,
+    /// Retry policies that routes name.
+    pub retries: BTreeMap<String, route::Policy>,
 }
 
 /// The configuration cannot be used; the text names file, line, reason and fix.
@@ -62,7 +66,18 @@ impl Config {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, Error> {
         let written = substitute::parse(path, text, variable)?;
-        let problems = cross_check(path, &written);
+        let mut problems = cross_check(path, &written);
+        let retries = retries::policies(&written.retries).unwrap_or_else(|found| {
+            problems.extend(found.iter().map(|(name, problem)| {
+                format!(
+                    "error[CD0015]: [retries.{name}]: {}\n --> {}\n  help: {}",
+                    problem.reason,
+                    path.display(),
+                    problem.help,
+                )
+            }));
+            BTreeMap::new()
+        });
         if !problems.is_empty() {
             return Err(Error::Wrong(problems));
         }
@@ -97,6 +112,7 @@ impl Config {
             upstreams,
             limits: written.limits,
             retention: written.retention,
+            retries,
         })
     }
 }
@@ -255,6 +271,10 @@ mod tests {
                 "[clients.shop]\nkey = { env = \"K\" }\nlimit = \"b\"\n[limits.a]\n",
                 "names the limit `b`",
             ),
+            ("[retries.a]\nattempts = 0\n", "`attempts` takes 1 to 1000, not 0"),
+            ("[retries.a]\non = [\"5xx\", \"7xx\"]\n", "`7xx` names no fault"),
+            ("[retries.none]\nattempts = 3\n", "`none` has a meaning of its own"),
+            ("[retries.a]\njiter = \"full\"\n", "unknown field `jiter`"),
             ("[upstreams.a]\nbase_url = \"ftp://x\"\n", "must begin with http"),
             (
                 "[retention]\nfinished = \"30d\"\npayloads = \"90d\"\n",

@@ -22,6 +22,7 @@ pub struct Written {
     pub upstreams: BTreeMap<String, Upstream>,
     pub limits: BTreeMap<String, crate::limits::Config>,
     pub retention: crate::retention::Config,
+    pub retries: BTreeMap<String, super::RetryEntry>,
 }
 
 impl Default for Written {
@@ -38,6 +39,7 @@ impl Default for Written {
             upstreams: BTreeMap::new(),
             limits: BTreeMap::new(),
             retention: crate::retention::Config::default(),
+            retries: BTreeMap::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod claim;
 mod hold;
 mod lanes;
 mod notify;

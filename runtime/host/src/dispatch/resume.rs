@@ -23,6 +23,8 @@ pub enum ResumeError {
     NotOpen { id: ExchangeId, what: &'static str },
     #[error("`{answer}` is not an answer here: the task asks for {}", .asked.join(", "))]
     NotAsked { answer: String, asked: Vec<String> },
+    #[error("exchange {id}: {reason}")]
+    NotAllowed { id: ExchangeId, reason: String },
     #[error("exchange {id} cannot be taken up: {reason}")]
     Unavailable { id: ExchangeId, reason: String },
     #[error(transparent)]
@@ -68,6 +70,18 @@ impl Dispatch {
     ) -> Result<(), ResumeError> {
         let event = Event::Retry { by: by.to_owned(), why: why.to_owned() };
         self.close_exception(id, by, why, "retry", event).await
+    }
+
+    /// Has taken back what the exchange did. While that is under way: the undo that failed is settled
+    /// by hand, and the rest goes on.
+    pub async fn compensate_exception(
+        self: &Arc<Self>,
+        id: ExchangeId,
+        by: &str,
+        why: &str,
+    ) -> Result<(), ResumeError> {
+        let event = Event::Compensate { by: by.to_owned(), why: why.to_owned() };
+        self.close_exception(id, by, why, "compensate", event).await
     }
 
     /// Gives the exchange up.
@@ -133,6 +147,8 @@ impl Dispatch {
             TakeUpError::Journal(error) => ResumeError::Journal(error),
             other => ResumeError::Unavailable { id, reason: other.to_string() },
         })?;
+        allowed(&begun.exchange, &event)
+            .map_err(|reason| ResumeError::NotAllowed { id, reason })?;
         let (mut drive, advance) = Drive::begin(begun, event);
         // Order matters: only the decision goes to disk now. While it stood aside, others may have
         // entered its lane: what follows from the decision waits for its turn, and is decided again
@@ -146,5 +162,18 @@ impl Dispatch {
         drive.put_back(held);
         tokio::spawn(Arc::clone(self).drive_on(drive, advance));
         Ok(())
+    }
+}
+
+/// The machine would leave as it is what it does not heed; a person is told why.
+fn allowed(exchange: &route::Exchange, event: &Event) -> Result<(), String> {
+    match event {
+        Event::Compensate { .. } => {
+            exchange.may_compensate().map_err(|refused| refused.to_string())
+        }
+        Event::Edit { message, .. } => {
+            exchange.may_become(message).map_err(|refused| refused.to_string())
+        }
+        _ => Ok(()),
     }
 }

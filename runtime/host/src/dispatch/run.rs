@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use journal::{Commit, Committed, Record};
-use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome};
+use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome, Settled};
 
 use super::call::CallEnd;
-use super::{Arrival, Begun, Dispatch, publish};
+use super::{Arrival, Begun, Dispatch, claim, publish};
 use crate::clock;
 use crate::notice::Notice;
 
@@ -16,6 +16,7 @@ pub(super) struct Drive {
     pub begun: Begun,
     pending: Vec<Outcome>,
     links: Vec<Link>,
+    claims: Vec<Settled>,
     /// Messages that the next commit sends on their way, beside those of its outcomes.
     arrivals: Vec<Arrival>,
     /// The journal has it as waiting: the next commit says that it goes on.
@@ -80,6 +81,7 @@ impl Dispatch {
                         }
                     }
                 }
+                Action::Claim(asked) => Event::Claimed(self.claim(drive, &asked).await?),
                 Action::Find(find) => Event::Found(self.find(&find).await.map_err(|_| Lost)?),
                 Action::Wait { until, why } => {
                     let due_at_ms = clock::to_ms(until);
@@ -196,6 +198,8 @@ impl Dispatch {
             children.push(self.begin_new(arrival, &mut records));
         }
         records.extend(publish::link_records(&std::mem::take(&mut drive.links)));
+        let claims = std::mem::take(&mut drive.claims);
+        records.extend(claim::settled_records(drive.begun.exchange.id(), claims));
         let keys = drive.begun.exchange.keys();
         let new: Vec<_> =
             keys.iter().filter(|key| !drive.begun.keys.contains(key)).cloned().collect();
@@ -237,6 +241,7 @@ impl Drive {
             begun,
             pending: Vec::new(),
             links: Vec::new(),
+            claims: Vec::new(),
             arrivals: Vec::new(),
             waited: false,
         };
@@ -259,6 +264,7 @@ impl Drive {
     fn take(&mut self, advance: &mut Advance) {
         self.pending.append(&mut advance.outcomes);
         self.links.append(&mut advance.links);
+        self.claims.append(&mut advance.claims);
     }
 
     pub(super) fn exchange(&self) -> &Exchange {

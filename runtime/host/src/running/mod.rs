@@ -61,8 +61,12 @@ pub async fn load(
         .map(|(alias, connector)| (alias.clone(), connector_types(connector)))
         .collect();
     let limits: Vec<String> = config.limits.keys().cloned().collect();
-    let environment =
-        route::Environment { contracts: &contracts, connectors: &types, limits: Some(&limits) };
+    let environment = route::Environment {
+        contracts: &contracts,
+        connectors: &types,
+        limits: Some(&limits),
+        policies: &config.retries,
+    };
     let checked = route::check(&files.routes, &environment);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         checked.reports.into_iter().partition(|report| report.severity == route::Severity::Error);

@@ -8,7 +8,7 @@ use connector::Connector;
 use contract::Contracts;
 use dashmap::DashMap;
 use journal::{Digest, Journal, Record};
-use route::{Plan, Source};
+use route::{Plan, Policy, Source};
 use serde::{Deserialize, Serialize};
 
 use super::{RunningSet, Secrets, Upstreams, connector_types};
@@ -30,6 +30,9 @@ struct Stored {
     contracts: String,
     /// Component digests by alias.
     connectors: BTreeMap<String, String>,
+    /// The retry policies that it names, as they were.
+    #[serde(default)]
+    retries: BTreeMap<String, Policy>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +75,7 @@ impl RouteVersion {
                 .iter()
                 .map(|(alias, connector)| (alias.clone(), connector.digest.clone()))
                 .collect(),
+            retries: plan.policies(),
         };
         let bytes = serde_json::to_vec(&document).unwrap_or_default();
         let digest = Digest::of(&bytes);
@@ -188,8 +192,12 @@ impl Versions {
             .iter()
             .map(|(alias, connector)| (alias.clone(), connector_types(connector)))
             .collect();
-        let environment =
-            route::Environment { contracts: &contracts, connectors: &types, limits: None };
+        let environment = route::Environment {
+            contracts: &contracts,
+            connectors: &types,
+            limits: None,
+            policies: &stored.retries,
+        };
         let file = route::File { path: stored.file, text: stored.text };
         let checked = route::check(&[file], &environment);
         let plan = checked

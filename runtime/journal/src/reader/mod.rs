@@ -17,7 +17,7 @@ pub use exchange::{
     StoredOutcome, Summary,
 };
 pub use retention::{EndedAt, KeptVersion, UnusedNodes};
-pub use store::{Artifact, KnownSource, RouteVersion};
+pub use store::{Artifact, Claimed, KnownSource, RouteVersion};
 pub use timeline::{LINKED_NODES_MAX, LINKED_STEPS_MAX, Linked, Timeline};
 
 use std::path::{Path, PathBuf};

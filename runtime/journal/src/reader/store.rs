@@ -28,7 +28,37 @@ pub struct KnownSource {
     pub body_digest: Option<Digest>,
 }
 
+/// Who holds a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub exchange: u64,
+    pub path: String,
+    /// The answer as JSON, once it is done.
+    pub value: Option<String>,
+    /// The exchange has not ended.
+    pub open: bool,
+}
+
 impl Reader {
+    pub async fn claim(&self, scope: &str, key: &str) -> Result<Option<Claimed>, Error> {
+        let names = [scope.to_owned(), key.to_owned()];
+        self.run(move |from| {
+            let sql = "SELECT c.exchange, c.path, c.value, o.exchange IS NOT NULL FROM claim c
+                 LEFT JOIN open o ON o.exchange = c.exchange WHERE c.scope = ?1 AND c.key = ?2";
+            from.prepare_cached(sql)?
+                .query_row(names, |row| {
+                    Ok(Claimed {
+                        exchange: unsigned(row, 0)?,
+                        path: row.get(1)?,
+                        value: row.get(2)?,
+                        open: row.get(3)?,
+                    })
+                })
+                .optional()
+        })
+        .await
+    }
+
     pub async fn artifact(&self, digest: Digest) -> Result<Option<Artifact>, Error> {
         self.run(move |from| {
             from.prepare_cached("SELECT kind, bytes FROM artifact WHERE digest = ?1")?

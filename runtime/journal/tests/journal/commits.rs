@@ -35,6 +35,39 @@ async fn concurrent_commits_share_a_transaction() {
 }
 
 #[tokio::test]
+async fn a_claim_is_the_firsts_until_it_lets_go_and_its_answer_stays() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    let claim = |exchange, over| {
+        let (scope, key) = ("erp.post-invoice".to_owned(), "S-1".to_owned());
+        Record::Claim { scope, key, exchange, path: format!("p{exchange}"), over }
+    };
+    let settled = |exchange, value: Option<&str>| {
+        let (scope, key) = ("erp.post-invoice".to_owned(), "S-1".to_owned());
+        Record::ClaimSettled { scope, key, exchange, value: value.map(str::to_owned) }
+    };
+    let accepts = (1..=3).map(|id| Record::Accept(accept(id))).collect();
+    journal.commit(Commit::new(accepts)).await.unwrap();
+    let after = async |records: Vec<Record>| {
+        journal.commit(Commit::new(records)).await.unwrap();
+        let found = journal.claim("erp.post-invoice", "S-1").await.unwrap();
+        found.map(|claimed| (claimed.exchange, claimed.value, claimed.open))
+    };
+    assert_eq!(after(vec![claim(1, None)]).await, Some((1, None, true)));
+    assert_eq!(after(vec![claim(2, None), claim(1, None)]).await, Some((1, None, true)));
+    assert_eq!(after(vec![settled(2, None)]).await, Some((1, None, true)), "not its own");
+    assert_eq!(after(vec![settled(1, None)]).await, None);
+    assert_eq!(after(vec![claim(2, None), end(2)]).await, Some((2, None, false)));
+    assert_eq!(after(vec![claim(1, None)]).await, Some((2, None, false)));
+    assert_eq!(after(vec![claim(1, Some(3))]).await, Some((2, None, false)), "not whom it names");
+    assert_eq!(after(vec![claim(1, Some(2))]).await, Some((1, None, true)));
+    let answer = Some("{}".to_owned());
+    assert_eq!(after(vec![settled(1, Some("{}"))]).await, Some((1, answer.clone(), true)));
+    assert_eq!(after(vec![claim(3, Some(1)), end(1)]).await, Some((1, answer, false)));
+    assert_eq!(journal.claim("erp.post-invoice", "S-2").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_contradiction_in_a_group_harms_only_its_own_commit() {
     let place = Place::new();
     let gate = Gate::default();

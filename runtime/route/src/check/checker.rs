@@ -10,6 +10,7 @@ use super::Environment;
 use crate::operation::{ConnectorTypes, OperationInfo, SourceKind};
 use crate::plan::MessageType;
 use crate::report::code;
+use crate::retry::Policy;
 use crate::step::{self, Step, suggestion};
 use crate::with::With;
 use crate::written::{Leaf, Sheet, Text, WrittenTree, nearest};
@@ -19,6 +20,10 @@ pub(crate) struct Checker<'a> {
     pub environment: &'a Environment<'a>,
     pub message: MessageType,
     pub scope: Scope,
+    /// What was done is taken back when the exchange cannot go on.
+    pub saga: bool,
+    /// The step after which nothing is taken back.
+    pub pivot: Option<usize>,
     /// Of all steps, also of those that come later.
     pub heads: Vec<Head>,
     /// Those checked so far; none where a report says why.
@@ -31,6 +36,8 @@ pub(crate) struct Head {
     pub line: usize,
     pub has_result: bool,
     pub may_not_run: bool,
+    /// A pivot whatever it is answered.
+    pub pivot_always: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -72,6 +79,42 @@ impl<'a> Checker<'a> {
             self.sheet.error_help(code::UNKNOWN_LIMIT, text.span(), message, help);
         }
         text.value
+    }
+
+    /// In a saga, whether a fault of the step that is checked now takes back what came before it.
+    pub fn before_pivot(&self) -> bool {
+        self.saga && self.pivot.is_none_or(|pivot| self.steps.len() <= pivot)
+    }
+
+    /// Whether what came before the step that is checked now stays, in any case.
+    pub fn past_pivot(&self) -> bool {
+        self.saga
+            && self.pivot.is_some_and(|pivot| {
+                let head = &self.heads[pivot];
+                pivot < self.steps.len() && head.pivot_always && !head.may_not_run
+            })
+    }
+
+    /// A retry policy by its name; reported if there is none.
+    pub fn policy(&self, name: &Text) -> Option<Policy> {
+        let configured = self.environment.policies;
+        let found = configured.get(&name.value).cloned().or_else(|| Policy::built_in(&name.value));
+        if found.is_none() {
+            let names = configured.keys().map(String::as_str).chain(Policy::BUILT_IN);
+            let otherwise = format!(
+                "add [retries.{}] to the configuration, or write {{ attempts = 5, backoff = \"2s\" }}",
+                name.value
+            );
+            let help = suggestion(&name.value, names, &otherwise);
+            let message = format!("no retry policy `{}`", name.value);
+            self.sheet.error_help(code::UNKNOWN_RETRY, name.span(), message, help);
+        }
+        found
+    }
+
+    /// What holds where a step names none.
+    pub fn standard_policy(&self) -> Policy {
+        self.environment.policies.get("standard").cloned().unwrap_or_else(Policy::standard)
     }
 
     pub fn connector(&self, alias: &str) -> Option<&'a ConnectorTypes> {
@@ -293,6 +336,12 @@ impl<'a> Checker<'a> {
                 "reply with a step: reply = { step = \"quote\" }",
             );
         }
+        if self.saga {
+            refuse(
+                "`durable = false`, but a saga must remember what it did",
+                "drop `durable` or `saga`",
+            );
+        }
         let known: Vec<(usize, &Step)> = self
             .steps
             .iter()
@@ -313,6 +362,14 @@ impl<'a> Checker<'a> {
         if let Some((_, step)) = known.iter().find(|(_, step)| step.topic().is_some()) {
             let message = format!("`durable = false`, but step `{}` publishes", step.name);
             refuse(&message, "what is published must be on disk; drop `durable`");
+        }
+        let once = known
+            .iter()
+            .find(|(_, step)| matches!(&step.kind, step::Kind::Call(call) if call.once.is_some()));
+        if let Some((_, step)) = once {
+            let message =
+                format!("`durable = false`, but `once` of step `{}` is kept on disk", step.name);
+            refuse(&message, "drop `durable` or `once`");
         }
         match effects.as_slice() {
             [] => {}

@@ -12,7 +12,7 @@ use super::{Environment, File};
 use crate::plan::{MessageType, Plan};
 use crate::report::{Severity, code};
 use crate::source::{self, Source};
-use crate::step::{self, Each, Step, WrittenKind};
+use crate::step::{self, Each, Kind, Step, WrittenKind};
 use crate::written::{Leaf, Sheet, Table, Text};
 use crate::{machine, order, scope};
 
@@ -37,6 +37,7 @@ struct WrittenRoute {
     owner: Option<Text>,
     summary: Option<Text>,
     order: order::Written,
+    saga: bool,
     source: Option<source::Written>,
     keys: Vec<(Text, Leaf)>,
     steps: Vec<(usize, step::Written)>,
@@ -85,6 +86,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
         owner: None,
         summary: None,
         order: order::Written::default(),
+        saga: false,
         source: None,
         keys: Vec::new(),
         steps: Vec::new(),
@@ -97,6 +99,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
         written.owner = route.required_text("owner", "\"order-desk\"");
         written.summary = route.text("summary");
         written.order = order::read(&route);
+        written.saga = route.boolean("saga").is_some_and(|saga| saga.value);
         if let Some(name) = &written.name {
             check_route_name(&route, name);
         }
@@ -181,6 +184,8 @@ fn plan(
         environment,
         message: MessageType::Any,
         scope: Scope::new(),
+        saga: written.saga,
+        pivot: written.steps.iter().position(|(_, step)| step.pivot().is_some()),
         heads: heads(&written),
         steps: Vec::new(),
     };
@@ -211,6 +216,7 @@ fn plan(
             name: written.name?.value,
             owner: written.owner?.value,
             summary: written.summary.map(|summary| summary.value),
+            saga: written.saga,
             file: file.path.clone(),
             text: Arc::from(file.text.as_str()),
             source: source?,
@@ -218,6 +224,7 @@ fn plan(
             ordered_by,
             concurrency,
             keys: keys.into_iter().collect::<Option<_>>()?,
+            standard: checker.standard_policy(),
             steps: checker.steps.into_iter().collect::<Option<_>>()?,
             slots,
         })
@@ -231,7 +238,8 @@ fn heads(written: &WrittenRoute) -> Vec<Head> {
         name: step.name.value.clone(),
         line: *line,
         has_result: step.kind.as_ref().is_none_or(WrittenKind::has_result),
-        may_not_run: step.when.is_some(),
+        may_not_run: step.when.is_some() || step.skips(),
+        pivot_always: matches!(step.pivot(), Some(step::undo::WrittenPivot::Always(_))),
     };
     written.steps.iter().map(head).collect()
 }
@@ -273,13 +281,23 @@ fn check_step(
     let each = written.each.as_ref().map(|leaf| check_each(checker, leaf));
     let checked = written.kind.as_ref().and_then(|kind| {
         let before = checker.sheet.count();
-        let checked = step::check(kind, checker);
+        let checked = step::check(kind, written.each.is_some(), checker);
         debug_assert!(
             checked.is_some() || checker.sheet.count() > before || checker.sheet.has_errors()
         );
         checked
     });
     checker.scope = outside;
+    let checked = checked.and_then(|mut checked| {
+        if let (WrittenKind::Call(call), Kind::Call(plan)) =
+            (written.kind.as_ref()?, &mut checked.kind)
+            && !duplicate
+            && !step::undo::check_own(&call.own, &name.value, checker, plan)
+        {
+            return None;
+        }
+        Some(checked)
+    });
     let ends = matches!(written.kind, Some(WrittenKind::End(_) | WrittenKind::Fail(_)));
     if ends && let Some(Some(when)) = &when {
         // Whoever comes further was not stopped here.

@@ -3,13 +3,15 @@
 use contract::Value;
 use jiff::Timestamp;
 
-use super::End;
+use super::{ClaimAction, End};
 use crate::{Effect, Fault};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Ask a connector; answer with `Answer` or `Fault`.
     Call(CallAction),
+    /// Claim an effect for this exchange.
+    Claim(ClaimAction),
     /// Look up links; answer with `Found`.
     Find(FindAction),
     /// Come back with `Fired`.
@@ -102,7 +104,9 @@ pub mod class {
     pub const IN_DOUBT: &str = "in-doubt";
     /// No link led to what a `find` wants, in its time.
     pub const NO_LINK: &str = "no-link";
-    /// A `fail` step.
+    /// An undo that did not undo, or that does not exist.
+    pub const UNDO_FAILED: &str = "undo-failed";
+    /// A `fail` step, and an end that its saga cannot have.
     pub const FAILED: &str = "failed";
     /// A source operation answered with something that is not a list of items.
     pub const OUTSIDE_CONTRACT: &str = "outside-contract";

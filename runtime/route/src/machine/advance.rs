@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use super::apply::{Change, found_value};
 use super::progress::Standing;
+use super::undo::undone;
 use super::{
     Action, Advance, Decision, End, Event, Exchange, Held, Item, Json, Linked, Outcome,
-    OutcomeKind, ProbeAnswer, class,
+    OutcomeKind, ProbeAnswer, Settled, class,
 };
 use crate::plan::Received;
 use crate::retry::later;
@@ -22,6 +23,7 @@ pub(super) struct Draft {
     pub now: Timestamp,
     pub outcomes: Vec<Outcome>,
     pub links: Vec<Link>,
+    pub claims: Vec<Settled>,
     /// The host says that a wait is over.
     pub fired: bool,
 }
@@ -32,7 +34,8 @@ impl Exchange {
         let now = now.max(self.last_at);
         // A hold is over when the journal no longer has it as waiting, before its time perhaps.
         let fired = matches!(event, Event::Fired | Event::Resume);
-        let mut draft = Draft { now, outcomes: Vec::new(), links: Vec::new(), fired };
+        let (outcomes, links, claims) = (Vec::new(), Vec::new(), Vec::new());
+        let mut draft = Draft { now, outcomes, links, claims, fired };
         match event {
             Event::Start | Event::Resume => self.wake(),
             Event::Fired => {
@@ -47,15 +50,19 @@ impl Exchange {
             Event::Fault(fault) => self.on_fault(fault, &mut draft),
             Event::Throttled(held) => self.on_throttled(held, &mut draft),
             Event::Found(nodes) => self.on_found(nodes, &mut draft),
+            Event::Claimed(claim) => self.on_claimed(claim, &mut draft),
             Event::Decided(decision) => self.on_decided(decision, &mut draft),
             Event::Retry { by, why } => self.on_retry(by, why, &mut draft),
+            Event::Edit { message, by, why } => self.on_edit(message, by, why, &mut draft),
+            Event::Compensate { by, why } => self.on_compensate(by, why, &mut draft),
             Event::Discard { by, why } => self.on_discard(by, why, &mut draft),
         }
         let action = match &self.under_way {
             Some(action) => action.clone(),
             None => self.drive(&mut draft),
         };
-        Advance { outcomes: draft.outcomes, links: draft.links, action }
+        let Draft { outcomes, links, claims, .. } = draft;
+        Advance { outcomes, links, claims, action }
     }
 
     /// Only the wait of a `find` is under way; all others follow from the outcomes.
@@ -73,8 +80,18 @@ impl Exchange {
         if self.envelope.raw {
             return self.on_received(&value, draft);
         }
+        self.write_answered(value, false, draft);
+    }
+
+    fn write_answered(&mut self, value: Value, probed: bool, draft: &mut Draft) {
         draft.links.extend(links(&value));
-        let kind = OutcomeKind::Answered { value: Json::of(&value), probed: false };
+        let json = Json::of(&value);
+        match &self.undo {
+            None => self.settle_claim(&json, draft),
+            Some(_) if undone(&value) => self.release_claim(draft),
+            Some(_) => {}
+        }
+        let kind = OutcomeKind::Answered { value: json, probed, of: None };
         self.write(kind, Change::Answered(value), draft);
     }
 
@@ -85,9 +102,7 @@ impl Exchange {
         let answer = match (variant.ty.cases[variant.case].json.as_str(), &variant.payload) {
             ("applied", Some(payload)) => {
                 let value = payload.clone();
-                draft.links.extend(links(&value));
-                let kind = OutcomeKind::Answered { value: Json::of(&value), probed: true };
-                return self.write(kind, Change::Answered(value), draft);
+                return self.write_answered(value, true, draft);
             }
             ("absent", _) => ProbeAnswer::Absent,
             ("pending", _) => ProbeAnswer::Pending,
@@ -178,9 +193,10 @@ impl Exchange {
             return;
         }
         // Only what the system refused for certain is a new effect under a new key.
+        let never = |fault: &Fault| fault.retry == Retry::Never;
         let refused = self.mutates()
             && !self.progress.in_doubt
-            && self.progress.last_fault.as_ref().is_some_and(|fault| fault.retry == Retry::Never);
+            && (self.progress.declined || self.progress.last_fault.as_ref().is_some_and(never));
         let generation = self.progress.generation + u32::from(refused);
         let kind = OutcomeKind::Retried { by, why, generation };
         self.write(kind, Change::Retried(generation), draft);
@@ -188,13 +204,18 @@ impl Exchange {
 
     fn on_discard(&mut self, by: String, why: String, draft: &mut Draft) {
         let over = matches!(self.standing, Standing::Ended(_));
-        let calling = matches!(self.under_way, Some(Action::Call(_)));
+        let calling = matches!(self.under_way, Some(Action::Call(_) | Action::Claim(_)));
         if !over && !calling {
             self.finish_as(End::Discarded, Some((by, why)), draft);
         }
     }
 
     pub(super) fn finish_as(&mut self, end: End, who: Option<(String, String)>, draft: &mut Draft) {
+        // What nobody can tell of stays claimed: who comes next must not do it blindly.
+        let doubt = self.progress.in_doubt || self.progress.intended;
+        if end == End::Discarded && self.undo.is_none() && !doubt {
+            self.release_claim(draft);
+        }
         let (by, why) = who.unzip();
         let kind = OutcomeKind::Ended { end: end.clone(), by, why };
         self.write(kind, Change::Ended(end), draft);
@@ -223,7 +244,7 @@ impl Exchange {
         draft.outcomes.push(Outcome {
             sequence: self.sequence,
             at: draft.now,
-            step: self.at as u32,
+            step: self.step_under_way() as u32,
             path: self.path(),
             kind,
         });

@@ -9,7 +9,7 @@ use super::progress::{Progress, Standing};
 use super::{Decision, Exception, Exchange, Held, Json, Outcome, OutcomeKind, ProbeAnswer, Task};
 use crate::Key;
 use crate::retry::later;
-use crate::step::Kind;
+use crate::step::{Call, Kind, OnFault};
 use crate::with::evaluate;
 use crate::{plan, scope};
 
@@ -29,6 +29,12 @@ pub enum RestoreError {
 /// An outcome with its values at hand, so that the live path reads no JSON.
 pub(super) enum Change {
     Answered(Value),
+    /// The answer that another exchange had.
+    Shared(Value),
+    /// The value that stands for the answer, if there is one.
+    SkippedFault(Option<Value>),
+    Compensating(super::End),
+    UndoneByHand,
     Skipped,
     /// The value of a set.
     Set(Value),
@@ -43,6 +49,7 @@ pub(super) enum Change {
     Probed(ProbeAnswer),
     Excepted(Exception),
     Retried(u32),
+    Edited(Value, u32),
     Received,
     Ended(super::End),
 }
@@ -55,7 +62,19 @@ impl Exchange {
         self.resumed = false;
         self.progress.release(at);
         match change {
-            Change::Answered(value) => self.answered(value, at),
+            Change::Answered(value) if self.undo.is_some() => self.undo_answered(&value, at),
+            Change::Answered(value) => {
+                let repeats = self.repeats();
+                if self.mutates() && !self.each_of_nothing() {
+                    self.effected(repeats);
+                }
+                self.answered(value, at);
+            }
+            Change::Shared(value) => self.answered(value, at),
+            Change::SkippedFault(Some(value)) => self.answered(value, at),
+            Change::SkippedFault(None) => self.skipped_fault(at),
+            Change::Compensating(end) => self.compensating(end, at),
+            Change::UndoneByHand => self.undone(at),
             Change::Skipped => self.skipped(at),
             Change::Set(value) | Change::Found(value) => self.finish(Some(value), at),
             Change::Published => self.finish(None, at),
@@ -80,8 +99,9 @@ impl Exchange {
                 self.progress.noted = true;
                 self.progress.probes = 0;
                 // Under a key that the system knows the call is safe to make again.
-                let keyed = self.call().is_some_and(|call| call.operation.key != Key::None);
-                let forgotten = self.call().is_some_and(|call| self.forgotten(call, at));
+                let key = self.call().map_or(Key::None, |call| call.operation.key);
+                let keyed = key != Key::None;
+                let forgotten = self.forgotten(key, at);
                 self.standing = match keyed && !forgotten {
                     true => Standing::Ready,
                     false => Standing::Doubtful { at },
@@ -90,19 +110,47 @@ impl Exchange {
             Change::Probed(answer) => self.probed(answer, at),
             Change::Excepted(exception) => self.standing = Standing::Excepted(exception),
             Change::Retried(generation) => self.retried(generation, at),
+            Change::Edited(message, generation) => {
+                self.edited(message);
+                self.retried(generation, at);
+            }
             Change::Ended(end) => self.standing = Standing::Ended(end),
         }
     }
 
+    fn repeats(&self) -> bool {
+        self.plan.steps.get(self.at).is_some_and(|step| step.each.is_some())
+    }
+
+    fn each_of_nothing(&self) -> bool {
+        self.repeats() && self.progress.elements.as_ref().is_none_or(|list| list.is_empty())
+    }
+
+    /// A step that may go without an answer has an optional one.
+    fn may_skip(&self) -> bool {
+        self.call_step().is_some_and(|call| matches!(call.on_fault, OnFault::Skip(None)))
+    }
+
+    fn skipped_fault(&mut self, at: Timestamp) {
+        match self.repeats() {
+            true => self.element_done(Value::Optional(None), at),
+            false => self.skipped(at),
+        }
+    }
+
     fn answered(&mut self, value: Value, at: Timestamp) {
-        let step = &self.plan.steps[self.at];
-        if step.each.is_none() {
+        if !self.repeats() || self.each_of_nothing() {
             return self.finish(Some(value), at);
         }
+        let value = match self.may_skip() {
+            true => Value::Optional(Some(Arc::new(value))),
+            false => value,
+        };
+        self.element_done(value, at);
+    }
+
+    fn element_done(&mut self, value: Value, at: Timestamp) {
         let count = self.progress.elements.as_ref().map_or(0, |elements| elements.len());
-        if count == 0 {
-            return self.finish(Some(value), at);
-        }
         self.progress.next_element(value, at);
         self.standing = Standing::Ready;
         if self.progress.results.len() >= count {
@@ -125,11 +173,14 @@ impl Exchange {
             self.slots[each.slot] = Value::Null;
         }
         if let (Some(slot), Some(value)) = (step.slot, &result) {
-            self.slots[slot] = match (&step.when, value) {
+            let skips = |call: &Call| matches!(call.on_fault, OnFault::Skip(None));
+            let may_skip = matches!(&step.kind, Kind::Call(call) if skips(call));
+            let optional = step.when.is_some() || (may_skip && step.each.is_none());
+            self.slots[slot] = match (optional, value) {
                 // An optional of nothing is nothing.
-                (Some(_), Value::Null) => Value::Optional(None),
-                (Some(_), value) => Value::Optional(Some(Arc::new(value.clone()))),
-                (None, value) => value.clone(),
+                (true, Value::Null) => Value::Optional(None),
+                (true, value) => Value::Optional(Some(Arc::new(value.clone()))),
+                (false, value) => value.clone(),
             };
         }
         self.results[self.at] = result;
@@ -173,8 +224,11 @@ impl Exchange {
 
     fn retried(&mut self, generation: u32, at: Timestamp) {
         let unguarded =
-            |call: &crate::step::Call| call.probe.is_none() && call.operation.key == Key::None;
-        let unguarded = self.call().is_some_and(unguarded);
+            self.call().is_some_and(|call| call.probe.is_none() && call.operation.key == Key::None);
+        let of_claim = |exception: &Exception| {
+            exception.class == super::class::IN_DOUBT && exception.code == super::claim::CODE
+        };
+        let set_aside = matches!(&self.standing, Standing::Excepted(e) if of_claim(e));
         let progress = &mut self.progress;
         if generation > progress.generation {
             progress.generation = generation;
@@ -187,6 +241,9 @@ impl Exchange {
         progress.first_fault_at = None;
         progress.last_fault = None;
         progress.intended = false;
+        progress.claimed = false;
+        progress.sets_aside |= set_aside;
+        progress.declined = false;
         progress.probes = 0;
         // A probe is asked again and a key is used again; without either, the person's word stands.
         progress.in_doubt &= !unguarded;
@@ -215,20 +272,43 @@ impl Exchange {
             OutcomeKind::Received { .. } => return Ok(Change::Received),
             _ => {}
         }
-        // If they cannot be computed, that is what the exchange is excepted for.
-        let _ = self.elements();
+        if self.undo.is_none() {
+            // If they cannot be computed, that is what the exchange is excepted for.
+            let _ = self.elements();
+        }
         let expected = self.path();
-        if outcome.path != expected || outcome.step as usize != self.at {
+        if outcome.path != expected || outcome.step as usize != self.step_under_way() {
             return Err(RestoreError::Path { sequence, found: outcome.path.clone(), expected });
         }
         let kind = self.plan.steps.get(self.at).map(|step| &step.kind);
         Ok(match &outcome.kind {
-            OutcomeKind::Answered { value, .. } => match kind {
+            OutcomeKind::Answered { value, .. } if self.undo.is_some() => match self.call() {
+                Some(call) => {
+                    let output = call.operation.operation.output.clone();
+                    Change::Answered(read(&output, value, sequence)?)
+                }
+                None => return Err(wrong_kind()),
+            },
+            OutcomeKind::SkippedFault { value: None, .. } => Change::SkippedFault(None),
+            OutcomeKind::SkippedFault { value: Some(value), .. } => match kind {
+                Some(Kind::Call(call)) => {
+                    let output = &call.operation.operation.output;
+                    Change::SkippedFault(Some(read(output, value, sequence)?))
+                }
+                _ => return Err(wrong_kind()),
+            },
+            OutcomeKind::Compensating { end, .. } => Change::Compensating(end.clone()),
+            OutcomeKind::UndoneByHand { .. } => Change::UndoneByHand,
+            OutcomeKind::Answered { value, of, .. } => match kind {
                 Some(Kind::Call(call)) => {
                     let output = &call.operation.operation.output;
                     let none = self.progress.elements.as_ref().is_some_and(|list| list.is_empty());
                     let empty = Type::List(Arc::new(output.clone()));
-                    Change::Answered(read(if none { &empty } else { output }, value, sequence)?)
+                    let value = read(if none { &empty } else { output }, value, sequence)?;
+                    match of {
+                        None => Change::Answered(value),
+                        Some(_) => Change::Shared(value),
+                    }
                 }
                 _ => return Err(wrong_kind()),
             },
@@ -271,6 +351,9 @@ impl Exchange {
                 Change::Excepted(self.exception(class, code, message.clone(), fault))
             }
             OutcomeKind::Retried { generation, .. } => Change::Retried(*generation),
+            OutcomeKind::Edited { message, generation, .. } => {
+                Change::Edited(self.read_message(message, sequence)?, *generation)
+            }
             OutcomeKind::Received { .. } | OutcomeKind::Ended { .. } => return Err(wrong_kind()),
         })
     }
@@ -282,17 +365,29 @@ impl Exchange {
         let step = self.plan.steps.get(self.at).filter(|_| !self.envelope.raw);
         let is = |wanted: fn(&Kind) -> bool| step.is_some_and(|step| wanted(&step.kind));
         let over = matches!(self.standing, Standing::Ended(_));
+        let called = is(|kind| matches!(kind, Kind::Call(_)));
+        if self.undo.is_some() {
+            let excepted = matches!(self.standing, Standing::Excepted(_));
+            return !over
+                && match kind {
+                    K::Ended { .. } | K::Excepted { .. } => true,
+                    K::UndoneByHand { .. } | K::Retried { .. } => excepted,
+                    K::Answered { of: None, .. } | K::Attempt { .. } | K::Throttled(_) => true,
+                    K::Intent | K::InDoubt | K::Probed { .. } => true,
+                    _ => false,
+                };
+        }
         !over
             && match kind {
+                K::Compensating { .. } => step.is_some(),
+                K::SkippedFault { .. } => called,
+                K::UndoneByHand { .. } => false,
                 K::Ended { .. } => true,
                 K::Received { .. } => self.envelope.raw,
                 K::Excepted { .. } | K::Retried { .. } => self.envelope.raw || step.is_some(),
-                K::Attempt { .. } | K::Throttled(_) => {
-                    self.envelope.raw || is(|kind| matches!(kind, Kind::Call(_)))
-                }
-                K::Answered { .. } | K::Intent | K::InDoubt | K::Probed { .. } => {
-                    is(|kind| matches!(kind, Kind::Call(_)))
-                }
+                K::Edited { .. } => self.may_edit().is_ok(),
+                K::Attempt { .. } | K::Throttled(_) => self.envelope.raw || called,
+                K::Answered { .. } | K::Intent | K::InDoubt | K::Probed { .. } => called,
                 K::Skipped => step.is_some_and(|step| step.when.is_some()),
                 K::Set => is(|kind| matches!(kind, Kind::Set(_))),
                 K::Published { .. } => is(|kind| matches!(kind, Kind::Publish(_))),
@@ -342,14 +437,17 @@ impl Exchange {
 
 use super::EACH_MAX;
 
-fn read(ty: &Type, json: &Json, sequence: u32) -> Result<Value, RestoreError> {
-    contract::json::read(ty, json.text().as_bytes()).map_err(|violations| {
-        let reason = violations
-            .first()
-            .map(|violation| format!("{} {}", violation.pointer, violation.reason))
-            .unwrap_or_default();
-        RestoreError::Value { sequence, reason }
-    })
+pub(super) fn read(ty: &Type, json: &Json, sequence: u32) -> Result<Value, RestoreError> {
+    contract::json::read(ty, json.text().as_bytes())
+        .map_err(|violations| unreadable(&violations, sequence))
+}
+
+pub(super) fn unreadable(violations: &[contract::Violation], sequence: u32) -> RestoreError {
+    let reason = violations
+        .first()
+        .map(|violation| format!("{} {}", violation.pointer, violation.reason))
+        .unwrap_or_default();
+    RestoreError::Value { sequence, reason }
 }
 
 fn decision_value(decision: Decision) -> Value {

@@ -41,6 +41,11 @@ impl Exchange {
                     self.standing = (**after).clone();
                     None
                 }
+                Standing::NotUndone { case } => {
+                    let case = case.clone();
+                    self.park_not_undone(&case, draft);
+                    None
+                }
                 Standing::Undecidable => {
                     let message = "the probe cannot tell whether the call took effect";
                     self.park_in_doubt(message, draft);
@@ -54,9 +59,19 @@ impl Exchange {
     }
 
     /// The step that is ready. None once an outcome is written.
-    fn run(&mut self, draft: &mut Draft) -> Option<Action> {
+    pub(super) fn run(&mut self, draft: &mut Draft) -> Option<Action> {
         if self.envelope.raw {
             return self.call_source(draft);
+        }
+        if self.undo.is_some() {
+            return match self.run_undo(draft) {
+                Ok(next) => next,
+                Err(trouble) => {
+                    let message = format!("{} {trouble}", self.plan.file);
+                    self.except(class::UNDO_FAILED, class::MAPPING, message, None, draft);
+                    None
+                }
+            };
         }
         let plan = self.plan.clone();
         let Some(step) = plan.steps.get(self.at) else {
@@ -77,7 +92,7 @@ impl Exchange {
                 return None;
             }
             Ok(true) => self.elements().and_then(|()| match &step.kind {
-                Kind::Call(call) => self.run_call(step, call, draft),
+                Kind::Call(_) => self.run_call(step, draft),
                 Kind::Publish(publish) => self.run_publish(step, publish, draft),
                 Kind::Set(set) => self.run_set(set, draft),
                 Kind::Park(park) => {
@@ -92,7 +107,7 @@ impl Exchange {
                     Ok(None)
                 }
                 Kind::End(end) => {
-                    self.finish_as(end.end.clone(), None, draft);
+                    self.run_end(&end.end, draft);
                     Ok(None)
                 }
                 Kind::Fail(fail) => self.run_fail(step, fail, draft),
@@ -118,6 +133,20 @@ impl Exchange {
                     reason: "`when` is neither true nor false".to_owned(),
                 }),
             },
+        }
+    }
+
+    /// In a saga, an end that says no takes back what was done before it.
+    fn run_end(&mut self, end: &End, draft: &mut Draft) {
+        let takes_back = self.plan.saga && matches!(end, End::Refused(_) | End::Undone);
+        if takes_back && self.past_pivot() {
+            let message =
+                format!("it would end {end}, and its pivot is passed: nothing is taken back");
+            self.except(class::FAILED, "past-pivot", message, None, draft);
+        } else if takes_back && !self.to_undo().is_empty() {
+            self.compensate(end.clone(), None, draft);
+        } else {
+            self.finish_as(end.clone(), None, draft);
         }
     }
 

@@ -4,7 +4,7 @@ use contract::Value;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Held, Outcome};
+use super::{Action, Claim, Held, Outcome, Settled};
 use crate::{Fault, Link};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,10 +25,17 @@ pub enum Event {
     Fired,
     /// A person answered a task. An answer that was not offered changes nothing.
     Decided(Decision),
+    /// Of a claim.
+    Claimed(Claim),
     /// Every node found, nearest first; empty if there is none yet.
     Found(Vec<Linked>),
     /// A person runs the failed step again: under the same key, unless the system refused it.
     Retry { by: String, why: String },
+    /// A person sets the message right, and the failed step runs again under a new key. Heeded
+    /// where [`super::Exchange::may_edit`] says so. The message is of the route's type.
+    Edit { message: Value, by: String, why: String },
+    /// A person has taken back what it did. Heeded where [`super::Exchange::may_compensate`] says so.
+    Compensate { by: String, why: String },
     /// A person gives it up. Heeded while it waits, not while a call is under way.
     Discard { by: String, why: String },
 }
@@ -56,5 +63,7 @@ pub struct Advance {
     pub outcomes: Vec<Outcome>,
     /// What the outcomes tie together, for the same commit.
     pub links: Vec<Link>,
+    /// What became of its claims, for the same commit.
+    pub claims: Vec<Settled>,
     pub action: Action,
 }

@@ -27,11 +27,33 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeKind {
-    /// A call was answered; `probed` if its probe told.
+    /// A call was answered; `probed` if its probe told; `of` if the effect is another exchange's
+    /// (`once`).
     Answered {
         value: Json,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         probed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
+    /// No answer came, and the step goes without: with the value, if it names one.
+    SkippedFault {
+        fault: Fault,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Json>,
+    },
+    /// What was done is taken back from here on; then it has this end.
+    Compensating {
+        end: End,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A person says that the effect of this undo is settled by hand.
+    UndoneByHand {
+        by: String,
+        why: String,
     },
     /// The step's `when` was false.
     Skipped,
@@ -84,6 +106,13 @@ pub enum OutcomeKind {
     },
     /// A person runs the step again; the generation is that of the keys from here on.
     Retried {
+        by: String,
+        why: String,
+        generation: u32,
+    },
+    /// A person set the message right and runs the step again. What was done before stays as it is.
+    Edited {
+        message: Json,
         by: String,
         why: String,
         generation: u32,

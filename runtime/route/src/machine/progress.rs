@@ -35,6 +35,12 @@ pub(super) struct Progress {
     pub vouched: bool,
     /// An intent was journalled, and nothing came of it yet.
     pub intended: bool,
+    /// The journal has the claim of its `once` for this exchange, so far as is known.
+    pub claimed: bool,
+    /// A person said that another's doubtful claim does not count.
+    pub sets_aside: bool,
+    /// The undo was answered with a no.
+    pub declined: bool,
     /// How often the probe was asked without learning anything.
     pub probes: u32,
     /// The call is held back, from then until at most then.
@@ -58,6 +64,9 @@ impl Progress {
             noted: false,
             vouched: false,
             intended: false,
+            claimed: false,
+            sets_aside: false,
+            declined: false,
             probes: 0,
             held: None,
             waited: None,
@@ -109,6 +118,10 @@ pub(super) enum Standing {
     Absent,
     /// The probe cannot tell.
     Undecidable,
+    /// The undo was answered with a no.
+    NotUndone {
+        case: String,
+    },
     /// A source operation's items are taken in: nothing is left to do.
     Received,
     Parked(Task),

@@ -12,7 +12,7 @@ use super::carry::CarryError;
 use super::difference::{differences, shown};
 use super::recorded::{CallSaid, Original, Recorded, Said, json, task_json};
 use super::{
-    Action, CallAction, End, Event, Exchange, Linked, Outcome, OutcomeKind, ProbeAnswer,
+    Action, CallAction, Claim, End, Event, Exchange, Linked, Outcome, OutcomeKind, ProbeAnswer,
     RestoreError,
 };
 use crate::step::Kind;
@@ -165,6 +165,8 @@ impl<'a> Stage<'a> {
             }
             let next = match advance.action {
                 Action::Call(call) => self.answer(&call),
+                // Nothing is called, so nobody's claim is touched; the answer is the one of then.
+                Action::Claim(_) => Some(Event::Claimed(Claim::Mine)),
                 Action::Find(_) => self.find(exchange),
                 Action::Wait { until, .. } => {
                     now = now.max(until);

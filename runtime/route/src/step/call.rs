@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use expression::Type;
-use toml::de::DeValue;
+use expression::{Program, Type};
 
-use super::{Checked, Kind, suggestion};
+use super::{Checked, Kind, OnFault, Pivot, Undo, fault, retrying, suggestion, undo};
 use crate::check::Checker;
 use crate::operation::OperationInfo;
 use crate::report::code;
-use crate::retry::{ATTEMPTS_MAX, Policy};
+use crate::retry::Policy;
 use crate::with::With;
-use crate::written::{Table, Text, WrittenTree};
+use crate::written::{Table, Text, Written as At, WrittenTree};
 
 /// How long one attempt may take unless the step says otherwise.
 pub const TIMEOUT_MS: u64 = 30_000;
@@ -26,22 +25,33 @@ pub struct Call {
     pub(crate) with: With,
     pub retry: Policy,
     pub timeout_ms: u64,
+    pub on_fault: OnFault,
+    /// The operation that takes this one back.
+    pub undo: Option<Undo>,
+    /// Whether there is something to take back, of its answer in the step's own slot.
+    pub(crate) undo_when: Option<Box<Program>>,
+    pub pivot: Option<Pivot>,
+    /// The business key under which its effect is one across exchanges.
+    pub(crate) once: Option<Box<Program>>,
 }
 
 pub(crate) struct Written {
     operation: Text,
     with: Option<WrittenTree>,
-    retry: Option<Policy>,
+    retry: retrying::Written,
     timeout_ms: u64,
-    retry_bad: bool,
+    on_fault: Option<Option<At<fault::Written>>>,
+    pub own: Box<undo::Written>,
 }
 
 pub(crate) fn read(table: &Table<'_>) -> Option<Written> {
     let operation = table.text("call");
     let has_with = table.has("with");
     let with = table.tree("with");
-    let retry = table.has("retry").then(|| read_retry(table));
+    let retry = retrying::read(table);
     let timeout = table.duration("timeout");
+    let on_fault = fault::read(table);
+    let own = Box::new(undo::read(table));
     let operation = operation?;
     let with = match (has_with, with) {
         (true, None) => return None,
@@ -51,45 +61,22 @@ pub(crate) fn read(table: &Table<'_>) -> Option<Written> {
     Some(Written {
         operation,
         with,
-        retry_bad: matches!(retry, Some(None)),
-        retry: retry.flatten(),
+        retry,
         timeout_ms: timeout.map_or(TIMEOUT_MS, |timeout| timeout.value),
+        on_fault,
+        own,
     })
 }
 
-fn read_retry(table: &Table<'_>) -> Option<Policy> {
-    if matches!(table.value("retry")?.get_ref(), DeValue::String(_)) {
-        let name = table.text("retry")?;
-        let policy = Policy::named(&name.value);
-        if policy.is_none() {
-            let help = format!(
-                "write one of {}, or {{ attempts = 5, backoff = \"2s\" }}",
-                Policy::NAMES.join(", ")
-            );
-            let message = format!("no retry policy `{}`", name.value);
-            table.sheet.error_help(code::BAD_VALUE, name.span(), message, help);
-        }
-        return policy;
+impl Written {
+    /// Without an answer that counts, it has no result.
+    pub fn skips(&self) -> bool {
+        let written = self.on_fault.as_ref().and_then(Option::as_ref);
+        written.is_some_and(|written| matches!(written.value, fault::Written::Skip))
     }
-    let inline = table.table("retry", "`retry`")?;
-    let standard = Policy::standard();
-    let attempts = inline.integer("attempts", 1..=u64::from(ATTEMPTS_MAX));
-    let backoff = inline.duration("backoff");
-    let backoff_max = inline.duration("max_backoff");
-    let total = inline.duration("total");
-    inline.finish();
-    let backoff_ms = backoff.map_or(standard.backoff_ms, |backoff| backoff.value);
-    Some(Policy {
-        name: "inline".to_owned(),
-        attempts: attempts.map_or(standard.attempts, |attempts| attempts.value as u32),
-        backoff_ms,
-        backoff_ms_max: backoff_max
-            .map_or(standard.backoff_ms_max.max(backoff_ms), |max| max.value),
-        total_ms: total.map(|total| total.value),
-    })
 }
 
-pub(crate) fn check(written: &Written, checker: &Checker<'_>) -> Option<Checked> {
+pub(crate) fn check(written: &Written, repeats: bool, checker: &Checker<'_>) -> Option<Checked> {
     let info = checker.operation(&written.operation);
     let expected = info.as_ref().map(|(_, info)| &info.operation.input);
     let empty;
@@ -105,6 +92,7 @@ pub(crate) fn check(written: &Written, checker: &Checker<'_>) -> Option<Checked>
         (None, None) => None,
         (_, expected) => checker.mapping(tree, expected),
     };
+    let retry = retrying::check(&written.retry, checker);
     let (alias, info) = info?;
     if info.source_kind().is_some() {
         let message =
@@ -134,18 +122,35 @@ pub(crate) fn check(written: &Written, checker: &Checker<'_>) -> Option<Checked>
             Some(Arc::new(probe.clone()))
         }
     };
-    if written.retry_bad {
+    let effect = undo::check_effect(&written.own, &written.operation, info, repeats, checker);
+    let on_fault = fault::check(&written.on_fault, info, checker);
+    let once = match &written.own.once {
+        None => None,
+        Some(leaf) => Some(Box::new(checker.key(leaf, false)?)),
+    };
+    if !effect {
         return None;
     }
+    let on_fault = on_fault?;
+    let result = Type::of(&info.operation.output);
+    let result = match on_fault {
+        OnFault::Skip(None) => Type::optional(result),
+        _ => result,
+    };
     let kind = Kind::Call(Call {
         connector: alias.to_owned(),
         operation: Arc::new(info.clone()),
         probe,
         with: with?,
-        retry: written.retry.clone().unwrap_or_else(Policy::standard),
+        retry: retry?,
         timeout_ms: written.timeout_ms,
+        on_fault,
+        undo: undo::find(alias, info, checker),
+        undo_when: None,
+        pivot: None,
+        once,
     });
-    Some(Checked { kind, result: Some(Type::of(&info.operation.output)) })
+    Some(Checked { kind, result: Some(result) })
 }
 
 /// `alias.operation`, with what is nearest when it does not exist.

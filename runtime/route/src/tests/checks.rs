@@ -128,7 +128,7 @@ end = "dome"
             "CD0303 5:10+25 no contract has the type `acme:shop/orders.ordr@1` (did you mean `acme:shop/orders.order@1`?)",
             "CD0304 6:9+11 no limit `storfront` in the configuration (did you mean `storefront`?)",
             "CD0302 9:14+11 connector `shop` has no operation `chek-credit` (did you mean `check-credit`?)",
-            "CD0104 13:7+6 `end` names no end (write end = \"done\" or end = { refused = \"credit\" })",
+            "CD0104 13:7+6 `end` names no end (write end = \"done\", end = { refused = \"credit\" }, or in a saga end = \"undone\")",
         ],
     );
 }
@@ -317,6 +317,40 @@ fn names_of_the_surroundings_are_known() {
         "[route]\nname='x'\nowner='o'\n[from.poll]\nconnector='shop'\noperation='order-created'\n",
         &[
             "CD0305 6:11+15 `shop.order-created` is not a poll operation (its poll operations are list-shipments)",
+        ],
+    );
+}
+
+#[test]
+fn a_retry_policy_is_named_or_inline() {
+    let with = |retry: &str| CREDIT.trim_end().to_owned() + &format!("\nretry = {retry}\n");
+    let plan = plan(&with("\"slow\""));
+    let Kind::Call(call) = &plan.steps[0].kind else { panic!() };
+    assert_eq!((call.retry.name.as_str(), call.retry.attempts), ("slow", 3));
+    assert_eq!(plan.policies().into_keys().collect::<Vec<_>>(), ["slow"]);
+    check(
+        &with("{ attempts = 2, jitter = \"full\", on = [\"5xx\", \"429\", \"unreachable\"] }"),
+        &[],
+    );
+    check(&with("\"slwo\""), &["CD0308 12:9+6 no retry policy `slwo` (did you mean `slow`?)"]);
+    check(
+        &with("\"twice\""),
+        &[
+            "CD0308 12:9+7 no retry policy `twice` (add [retries.twice] to the configuration, or write { attempts = 5, backoff = \"2s\" })",
+        ],
+    );
+    check(
+        &with("{ atempts = 2, jitter = \"ful\", on = [\"3xx\"] }"),
+        &[
+            "CD0102 12:11+7 `retry` has no key `atempts` (did you mean `attempts`?)",
+            "CD0104 12:33+5 `ful` is no jitter (did you mean `full`?)",
+            "CD0104 12:46+5 `3xx` names no fault (a class of statuses (\"5xx\", \"4xx\"), a status (\"429\"), or a fault's code (\"unreachable\"))",
+        ],
+    );
+    check(
+        &with("{ on = [] }"),
+        &[
+            "CD0104 12:16+2 `on` names no fault (write retry = \"none\" if no fault is worth another attempt)",
         ],
     );
 }

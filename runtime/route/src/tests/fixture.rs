@@ -45,6 +45,10 @@ interface desk {
     record order-request { order: string, note: option<string> }
     record number { number: string }
     variant probed { applied(number), absent, pending, unknown }
+    record cancel-request { number: string, note: option<string> }
+    variant cancel-outcome { cancelled, too-late, pending }
+    record cancelled { outcome: cancel-outcome }
+    variant probed-cancel { applied(cancelled), absent, pending, unknown }
     record order-item { id: string, value: order }
     record order-items { items: list<order-item> }
     record shipment-item { id: string, value: shipment }
@@ -64,6 +68,12 @@ interface desk {
     /// mutation, a key and a probe
     post-invoice: func(call: call, input: order-request) -> result<number, fault>;
     probe-post-invoice: func(call: call, input: order-request) -> result<probed, fault>;
+    /// the undos: looked up, honoured, a probe and no key, neither
+    cancel-order: func(call: call, input: cancel-request) -> result<cancelled, fault>;
+    void-authorisation: func(call: call, input: cancel-request) -> result<cancelled, fault>;
+    cancel-carrier: func(call: call, input: cancel-request) -> result<cancelled, fault>;
+    probe-cancel-carrier: func(call: call, input: cancel-request) -> result<probed-cancel, fault>;
+    credit-invoice: func(call: call, input: cancel-request) -> result<cancelled, fault>;
     get-order: func(call: call, input: order-request) -> result<order, fault>;
     order-created: func(call: call, input: webhook-request) -> result<order-items, fault>;
     list-shipments: func(call: call, input: poll-request) -> result<shipment-items, fault>;
@@ -99,7 +109,20 @@ static CONNECTORS: LazyLock<BTreeMap<String, ConnectorTypes>> = LazyLock::new(||
                 "book-carrier" => (Effect::Mutation, Key::None, Some("probe-book-carrier")),
                 "send-letter" => (Effect::Mutation, Key::None, None),
                 "post-invoice" => (Effect::Mutation, Key::LookedUp, Some("probe-post-invoice")),
+                "cancel-order" => (Effect::Mutation, Key::LookedUp, None),
+                "void-authorisation" => {
+                    (Effect::Mutation, Key::Honoured { lifetime_s: 3_600 }, None)
+                }
+                "cancel-carrier" => (Effect::Mutation, Key::None, Some("probe-cancel-carrier")),
+                "credit-invoice" => (Effect::Mutation, Key::None, None),
                 _ => (Effect::Query, Key::None, None),
+            };
+            let undo = match operation.name.as_str() {
+                "create-order" => Some("cancel-order"),
+                "authorise" => Some("void-authorisation"),
+                "book-carrier" => Some("cancel-carrier"),
+                "post-invoice" => Some("credit-invoice"),
+                _ => None,
             };
             OperationInfo {
                 operation: operation.clone(),
@@ -107,7 +130,7 @@ static CONNECTORS: LazyLock<BTreeMap<String, ConnectorTypes>> = LazyLock::new(||
                 key,
                 settling_ms: SETTLING_MS,
                 probe: probe.map(str::to_owned),
-                undo: None,
+                undo: undo.map(str::to_owned),
             }
         })
         .collect();
@@ -120,8 +143,14 @@ pub fn check_files(files: &[(&str, &str)]) -> Checked {
         .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() })
         .collect();
     let limits = ["storefront".to_owned()];
-    let environment =
-        Environment { contracts: &CONTRACTS, connectors: &CONNECTORS, limits: Some(&limits) };
+    let slow = Policy { name: "slow".to_owned(), attempts: 3, ..Policy::standard() };
+    let policies = BTreeMap::from([("slow".to_owned(), slow)]);
+    let environment = Environment {
+        contracts: &CONTRACTS,
+        connectors: &CONNECTORS,
+        limits: Some(&limits),
+        policies: &policies,
+    };
     check(&files, &environment)
 }
 

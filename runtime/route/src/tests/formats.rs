@@ -19,7 +19,7 @@ fn outcomes_are_stored_like_this() {
     };
     for (kind, expected) in [
         (
-            OutcomeKind::Answered { value: Json::of(&Value::Int(5)), probed: false },
+            OutcomeKind::Answered { value: Json::of(&Value::Int(5)), probed: false, of: None },
             r#"{"answered":{"value":5}}"#,
         ),
         (OutcomeKind::Skipped, r#""skipped""#),
@@ -36,6 +36,15 @@ fn outcomes_are_stored_like_this() {
             r#"{"attempt":{"attempt":1,"fault":{"retry":{"later":{"after_ms":500}},"code":"unavailable","message":"down","status":503}}}"#,
         ),
         (OutcomeKind::Intent, r#""intent""#),
+        (
+            OutcomeKind::Edited {
+                message: Json::of(&Value::Int(5)),
+                by: "ann".to_owned(),
+                why: "typo".to_owned(),
+                generation: 1,
+            },
+            r#"{"edited":{"message":5,"by":"ann","why":"typo","generation":1}}"#,
+        ),
         (
             OutcomeKind::Probed { answer: ProbeAnswer::Absent, fault: None },
             r#"{"probed":{"answer":"absent"}}"#,

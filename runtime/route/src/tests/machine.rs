@@ -401,6 +401,72 @@ fn a_hold_of_an_earlier_format_is_a_limit() {
 }
 
 #[test]
+fn a_person_sets_the_message_right() {
+    let edit = |text: &str| Event::Edit {
+        message: value(
+            "acme:shop/orders.order@1",
+            &contract::json::write(&order()).replace("\"O1\"", text),
+        ),
+        by: "ann".to_owned(),
+        why: "typo".to_owned(),
+    };
+    let steps = format!(
+        "[keys]\norder = \"message.id\"\n[[step]]\nname = \"was\"\nset = \"message.id\"\n{}[[step]]\nname = \"both\"\nset = \"was + message.id\"\n",
+        call("created", "create-order", "retry = \"none\"")
+    );
+    let mut run = Run::start(&plan(&steps));
+    let action = run.action.clone();
+    assert_eq!(run.on(edit("\"O2\"")), &action, "not while it is called");
+    run.fault(LATER);
+    run.now = 7;
+    run.on(edit("\"O2\""));
+    assert_eq!(run.shown(), "call create-order created/1 #1 from 7s");
+    let Action::Call(called) = &run.action else { panic!() };
+    assert_eq!(called.input.get("order").and_then(|order| order.as_str()), Some("O2"));
+    assert_eq!(run.exchange.keys(), [("order".to_owned(), "O2".to_owned())]);
+    run.crash();
+    run.answer("create-order", NUMBER);
+    assert_eq!(run.shown(), "end done");
+    assert_eq!(run.exchange.result_of(2), Some(&contract::Value::string("O1O2")));
+
+    // In doubt: what was sent may be there, and another body would be another effect.
+    let mut run = Run::start(&plan(&call("created", "create-order", "retry = \"none\"")));
+    run.fault(UNKNOWN);
+    let action = run.action.clone();
+    assert_eq!(run.exchange.may_edit(), Err(EditRefused::InDoubt));
+    assert_eq!(run.on(edit("\"O2\"")), &action);
+    retry(&mut run);
+    run.answer("create-order", NUMBER);
+    assert_eq!(run.exchange.may_edit(), Err(EditRefused::NotExcepted));
+}
+
+#[test]
+fn an_edit_changes_no_element_that_is_done() {
+    let steps = "[[step]]\nname = \"noted\"\neach = \"message.lines\"\ncall = \"shop.create-order\"\nwith = { order = \"each.sku\" }\nretry = \"none\"\n";
+    let edited = |from: &str, to: &str| {
+        let text = contract::json::write(&order()).replace(from, to);
+        value("acme:shop/orders.order@1", &text)
+    };
+    let mut run = Run::start(&plan(steps));
+    run.answer("create-order", NUMBER);
+    run.fault(Retry::Never);
+    let (by, why) = ("ann".to_owned(), "typo".to_owned());
+    let first = edited("\"sku\":\"A\"", "\"sku\":\"Z\"");
+    assert_eq!(run.exchange.may_become(&first), Err(EditRefused::Done));
+    let action = run.action.clone();
+    run.on(Event::Edit { message: first, by: by.clone(), why: why.clone() });
+    assert_eq!(run.action, action);
+    let second = edited("\"sku\":\"B\"", "\"sku\":\"Z\"");
+    run.on(Event::Edit { message: second, by, why });
+    let Action::Call(called) = &run.action else { panic!("{}", run.shown()) };
+    assert_eq!(called.key.split_once('/').unwrap().1, "noted[1]/1");
+    assert_eq!(called.input.get("order").and_then(|order| order.as_str()), Some("Z"));
+    run.crash();
+    run.answer("create-order", NUMBER);
+    assert_eq!(run.shown(), "end done");
+}
+
+#[test]
 fn an_unexpected_event_changes_nothing() {
     let mut run = Run::start(&plan(STEPS));
     let action = run.action.clone();

@@ -25,12 +25,17 @@ wit_bindgen::generate!({
             record weighed { id: string, weight: decimal }
             variant stored { shelved(parcel), full }
             variant left { applied(parcel), absent, pending, unknown }
+            record take-back-input { id: string }
+            variant take-back-outcome { taken, too-late }
+            record take-back-output { outcome: take-back-outcome }
             record arrival { id: string, value: parcel }
             record arrivals { items: list<arrival>, next-cursor: option<string>, more: bool }
             record notices { items: list<arrival> }
 
             /// The system honours the key.
             store: func(call: call, input: parcel) -> result<stored, fault>;
+            /// The undo of `store`, under a key too.
+            take-back: func(call: call, input: take-back-input) -> result<take-back-output, fault>;
             /// Neither key nor probe.
             drop-off: func(call: call, input: parcel) -> result<parcel, fault>;
             /// No key, but a probe.
@@ -58,7 +63,7 @@ use crossdock::core::poll::PollRequest;
 use crossdock::core::webhook::WebhookRequest;
 use exports::acme::depot::parcels::{
     Arrival, Arrivals, Ask, Call, Fault, Guest as Parcels, Left, Notices, Parcel, Reference,
-    Stored, Weighed,
+    Stored, TakeBackInput, TakeBackOutcome, TakeBackOutput, Weighed,
 };
 use exports::crossdock::core::connector::{
     Description, Effect, Guest as Connector, KeyHandling, Operation, UpstreamNeed,
@@ -97,6 +102,15 @@ impl Parcels for Depot {
             return Ok(Stored::Full);
         }
         Ok(Stored::Shelved(numbered(input, &said.done(true)?)))
+    }
+
+    fn take_back(call: Call, input: TakeBackInput) -> Result<TakeBackOutput, Fault> {
+        let said = post("backs", &call.key, &format!("id={} at={}", input.id, call.started_at))?;
+        if said.status == 409 {
+            return Ok(TakeBackOutput { outcome: TakeBackOutcome::TooLate });
+        }
+        said.done(true)?;
+        Ok(TakeBackOutput { outcome: TakeBackOutcome::Taken })
     }
 
     fn drop_off(call: Call, input: Parcel) -> Result<Parcel, Fault> {
@@ -170,7 +184,11 @@ impl Connector for Depot {
                 auth: vec![],
             }],
             operations: vec![
-                operation("store", Effect::Mutation, KeyHandling::Honoured(86_400), None),
+                Operation {
+                    undo: Some("take-back".into()),
+                    ..operation("store", Effect::Mutation, KeyHandling::Honoured(86_400), None)
+                },
+                operation("take-back", Effect::Mutation, KeyHandling::Honoured(86_400), None),
                 operation("drop-off", Effect::Mutation, KeyHandling::None, None),
                 operation("label", Effect::Mutation, KeyHandling::LookedUp, None),
                 operation("ship-out", Effect::Mutation, KeyHandling::None, Some("probe-ship-out")),

@@ -17,7 +17,9 @@ const PASSWORD: &str = "password-of-the-depot-91bc";
 const SIGNING: &str = "signing-key-of-the-rogue-44de";
 const WEBHOOK: &str = "webhook-secret-of-the-depot-d00d";
 const ADMIN: &str = "admin-token-of-the-runtime-0b1e";
-const ALL: [&str; 5] = [BEARER, PASSWORD, SIGNING, WEBHOOK, ADMIN];
+const CLIENT: &str = "api-key-of-the-client-5c2a";
+const GATEWAY: &str = "hmac-secret-of-the-gateway-88e1";
+const ALL: [&str; 7] = [BEARER, PASSWORD, SIGNING, WEBHOOK, ADMIN, CLIENT, GATEWAY];
 
 /// All there is to say, but for the compiler's hundred megabytes.
 const LOG: &str = "trace,cranelift_codegen=off,cranelift_frontend=off,regalloc2=off,\
@@ -108,7 +110,8 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 
 fn start(victim: &System, depot: &System) -> Runtime {
     Setup::new()
-        .listen("admin_token = { env = \"T_ADMIN\" }")
+        .listen("admin_token = { env = \"T_ADMIN\" }\nopen = [\"*\"]")
+        .tables("[clients.shop]\nkey = { env = \"T_CLIENT\" }\nhmac = { secret = { env = \"T_GATEWAY\" } }")
         .connector(
             "rogue",
             "hostile",
@@ -129,6 +132,8 @@ fn start(victim: &System, depot: &System) -> Runtime {
         .route("storing", STORE)
         .route("notices", NOTICES)
         .env("T_ADMIN", ADMIN)
+        .env("T_CLIENT", CLIENT)
+        .env("T_GATEWAY", GATEWAY)
         .env("T_SIGNING", SIGNING)
         .env("T_BEARER", BEARER)
         .env("T_PASSWORD", PASSWORD)
@@ -165,6 +170,21 @@ fn no_secret_is_shown_anywhere() {
         }
         seen.push((format!("answer to {what}"), format!("{answer:?}")));
     }
+    // A client's key: good, and in a request that is refused for another reason.
+    let body = json!({ "what": "see", "arg": "" }).to_string();
+    let bearer = format!("Bearer {CLIENT}");
+    for header in [("X-Api-Key", CLIENT), ("Authorization", &bearer)] {
+        let answer = runtime.send("POST", "/rogue", &[header], &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        seen.push((format!("answer to a client's {}", header.0), format!("{answer:?}")));
+        let refused = runtime.send("POST", "/rogue", &[header], "nonsense");
+        assert_eq!(refused.status, 422);
+        seen.push(("a refusal of a client".to_owned(), format!("{refused:?}")));
+    }
+    let unsigned = [("X-Client-Id", "shop"), ("X-Signature", "00"), ("X-Timestamp", "1")];
+    let unsigned = runtime.send("POST", "/rogue", &unsigned, &body);
+    assert_eq!(unsigned.status, 401);
+    seen.push(("a forged signature's answer".to_owned(), format!("{unsigned:?}")));
     // The system was told, so there was something to hide.
     let told = format!("{:?}", victim.asked());
     assert!(told.contains(&format!("Bearer {BEARER}")), "{told}");

@@ -2,7 +2,7 @@
 //! and however often the runtime is killed: polls, webhooks and schedules, by a seed that is printed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -125,7 +125,55 @@ fn a_page_larger_than_memory_is_taken_in_all_the_same() {
     let depot = Depot::start();
     let ids: Vec<String> = (0..40).map(|number| format!("A-{number}")).collect();
     depot.arrive(&ids.iter().map(String::as_str).collect::<Vec<_>>());
-    let route = r#"
+    let runtime = Setup::with_depot(&depot.system)
+        .tables("[work]\nconcurrency = 2\nbacklog_max = 8")
+        .route("arrivals", ARRIVALS)
+        .start();
+    runtime.ended("arrivals", "done", ids.len());
+    assert_eq!(depot.effects_total(), ids.len());
+}
+
+#[test]
+fn a_source_that_is_late_and_one_that_is_well_again_are_told_once() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let state = broken.clone();
+    let depot = Depot::with(move |asked, moment| {
+        let asked = moment == Moment::Before && asked.path.starts_with("/arrivals");
+        (asked && state.load(Ordering::Relaxed)).then(|| say(503, "not now"))
+    });
+    let hears = |name: &str, keys: &str| {
+        format!(
+            r#"
+[route]
+name = "{name}"
+owner = "operations"
+[from.event]
+topic = "crossdock:operations/notices.source-{name}@1"
+[keys]
+about = "{keys}"
+"#
+        ) + "[[step]]\nname = \"told\"\nend = \"done\"\n"
+    };
+    let runtime = Setup::with_depot(&depot.system)
+        .tables("[work]\nlate_after = \"1s\"")
+        .route("arrivals", ARRIVALS)
+        .route("late", &hears("late", "message.route + ' ' + message.source + ' ' + message.owner"))
+        .route("recovered", &hears("recovered", "message.source"))
+        .start();
+    runtime.ended("late", "done", 1);
+    let failures = depot.system.count("GET", "/arrivals");
+    wait_until("further failure", || depot.system.count("GET", "/arrivals") > failures);
+    assert_eq!(runtime.of_route("recovered").len(), 0);
+    broken.store(false, Ordering::Relaxed);
+    runtime.ended("recovered", "done", 1);
+    let late = runtime.of_route("late");
+    assert_eq!(late.len(), 1, "once, however often it failed");
+    let shown = runtime.exchange(late[0]["exchange"].as_str().unwrap());
+    assert_eq!(shown["keys"]["about"], "arrivals poll depot.list-arrivals yard", "{shown:#}");
+    assert!(shown["message"]["reason"].is_string(), "{shown:#}");
+}
+
+const ARRIVALS: &str = r#"
 [route]
 name = "arrivals"
 owner = "yard"
@@ -138,13 +186,6 @@ name = "stored"
 call = "depot.store"
 with = "message"
 "#;
-    let runtime = Setup::with_depot(&depot.system)
-        .tables("[work]\nconcurrency = 2\nbacklog_max = 8")
-        .route("arrivals", route)
-        .start();
-    runtime.ended("arrivals", "done", ids.len());
-    assert_eq!(depot.effects_total(), ids.len());
-}
 
 const KEY: &str = "whsec-of-the-notices";
 

@@ -79,7 +79,13 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     );
     let (stop, stopping) = watch::channel(false);
     dispatch.start().await.map_err(Failure::surroundings)?;
-    let ingress = Ingress::new(dispatch.clone(), verifiers, access, config.listen.clone());
+    let ingress = Ingress::new(
+        dispatch.clone(),
+        verifiers,
+        access,
+        config.listen.clone(),
+        config.work.late_after.0,
+    );
     ingress.start_sources(&stopping);
     let sweep = retention::run(dispatch.clone(), config.retention.clone(), stopping.clone());
     let sweep = tokio::spawn(sweep);

@@ -72,6 +72,8 @@ pub struct Work {
     pub drain: Span,
     /// A call waits this long for its limit before its exchange is put back into the journal.
     pub limit_patience: Span,
+    /// A polled source that was not heard of for so long is late, and the owners are told.
+    pub late_after: Span,
 }
 
 impl Default for Work {
@@ -81,6 +83,7 @@ impl Default for Work {
             backlog_max: 10_000,
             drain: Span(Duration::from_secs(30)),
             limit_patience: Span(Duration::from_secs(5)),
+            late_after: Span(Duration::from_secs(300)),
         }
     }
 }

@@ -91,7 +91,6 @@ impl Dispatch {
 
     /// Tells of something that has no commit of its own. A notice that cannot be stored is logged:
     /// what it tells of has happened all the same.
-    #[allow(dead_code, reason = "for breakers and late sources")]
     pub(crate) async fn notify(self: &Arc<Self>, notice: Notice) {
         if let Err(error) = self.commit_telling(Vec::new(), std::slice::from_ref(&notice)).await {
             tracing::error!(%error, topic = notice.topic(), "a notice could not be stored");

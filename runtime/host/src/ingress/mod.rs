@@ -4,6 +4,7 @@
 pub mod access;
 mod guard;
 mod http;
+mod lag;
 mod poll;
 pub mod problem;
 mod schedule;
@@ -15,6 +16,7 @@ mod webhook;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::{HeaderMap, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -34,6 +36,7 @@ pub struct Ingress {
     verifiers: BTreeMap<String, Verifier>,
     access: Access,
     listen: Listen,
+    late_after: Duration,
 }
 
 /// What serves a method and path.
@@ -50,9 +53,10 @@ impl Ingress {
         verifiers: BTreeMap<String, Verifier>,
         access: Access,
         listen: Listen,
+        late_after: Duration,
     ) -> Arc<Ingress> {
         let table = table(&dispatch.running());
-        Arc::new(Ingress { dispatch, table, verifiers, access, listen })
+        Arc::new(Ingress { dispatch, table, verifiers, access, listen, late_after })
     }
 
     /// Starts polls and schedules; they end when `stop` turns true.
@@ -60,7 +64,8 @@ impl Ingress {
         for version in &self.dispatch.running().routes {
             match &version.plan.source {
                 Source::Poll(_) => {
-                    tokio::spawn(poll::run(self.dispatch.clone(), version.clone(), stop.clone()));
+                    let (dispatch, version) = (self.dispatch.clone(), version.clone());
+                    tokio::spawn(poll::run(dispatch, version, self.late_after, stop.clone()));
                 }
                 Source::Schedule(_) => {
                     let (dispatch, version) = (self.dispatch.clone(), version.clone());

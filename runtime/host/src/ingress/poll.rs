@@ -9,6 +9,7 @@ use journal::{Record, SourceKey};
 use route::{Envelope, PollSource, Received, Source};
 use tokio::sync::watch;
 
+use super::lag::Lag;
 use super::serve;
 use crate::clock;
 use crate::dispatch::{AcceptError, Arrival, Dispatch};
@@ -23,15 +24,19 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 pub(super) async fn run(
     dispatch: Arc<Dispatch>,
     version: Arc<RouteVersion>,
+    late_after: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
     let Source::Poll(source) = &version.plan.source else { return };
     let every = Duration::from_millis(source.every_ms);
+    let known_as = format!("poll {}.{}", source.connector, source.operation);
+    let mut lag = Lag::new(known_as, late_after.max(every.saturating_mul(2)));
     let mut failures = 0;
     loop {
         let pause = match poll_once(&dispatch, &version, source).await {
             Ok(more) => {
                 failures = 0;
+                lag.heard(&dispatch, &version).await;
                 if more { Duration::ZERO } else { every }
             }
             Err(reason) => {
@@ -40,6 +45,7 @@ pub(super) async fn run(
                     reason,
                     "a poll failed; it is asked again"
                 );
+                lag.failed(&dispatch, &version, &reason).await;
                 failures += 1;
                 let backoff = BACKOFF.saturating_mul(1 << failures.min(10) >> 1);
                 backoff.min(BACKOFF_MAX.max(every))

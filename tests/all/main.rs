@@ -15,6 +15,7 @@ mod journal;
 mod limits;
 mod notices;
 mod once;
+mod order;
 mod replay;
 mod saga;
 mod scaffold;

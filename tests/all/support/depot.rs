@@ -63,6 +63,19 @@ impl Depot {
         state.effects.iter().filter(|(at, body)| at == path && body.starts_with(&mark)).count()
     }
 
+    /// `PATH ID` of every effect, in the order in which they were had.
+    pub fn history(&self) -> Vec<String> {
+        let state = self.state.lock().expect("the depot's books");
+        let id = |body: &str| {
+            body.strip_prefix("id=").and_then(|rest| rest.split(' ').next().map(str::to_owned))
+        };
+        state
+            .effects
+            .iter()
+            .map(|(path, body)| format!("{path} {}", id(body).unwrap_or_default()))
+            .collect()
+    }
+
     pub fn effects_total(&self) -> usize {
         self.state.lock().expect("the depot's books").effects.len()
     }

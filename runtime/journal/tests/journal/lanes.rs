@@ -186,6 +186,29 @@ async fn a_refused_commit_releases_nobody_and_a_queued_one_cannot_rest() {
     assert_eq!(moves(&journal, vec![end(1)]).await, (NOBODY, NOBODY));
 }
 
+#[tokio::test]
+async fn a_check_finds_a_lane_that_is_not_in_order() {
+    for (done, exchange) in [
+        ("UPDATE open SET state = 0 WHERE exchange = 2", 2),
+        ("UPDATE open SET state = 4 WHERE exchange = 1", 1),
+        ("DELETE FROM lane WHERE exchange = 1", 2),
+        ("DELETE FROM lane WHERE exchange = 2", 2),
+        ("INSERT INTO lane VALUES (77, 'order', 'B', 0, 1)", 77),
+    ] {
+        let place = Place::new();
+        let journal = place.with_route().await;
+        moves(&journal, vec![waits(1, "A"), waits(2, "A")]).await;
+        drop(journal);
+        rusqlite::Connection::open(place.file()).unwrap().execute_batch(done).expect(done);
+        let check = journal::check(&place.file()).unwrap();
+        let found = check
+            .problems
+            .iter()
+            .any(|problem| problem.what.contains("lane") && problem.exchanges.contains(&exchange));
+        assert!(found, "{done}: {:?}", check.problems);
+    }
+}
+
 /// What a lane is said to do, in a few lines.
 #[derive(Default)]
 struct Model {
@@ -345,6 +368,8 @@ async fn any_course_of_events_is_as_the_model_says() {
         assert_eq!(committed.queued, newly, "commit {commits}");
         if dice.roll(100) == 0 {
             drop(journal);
+            let check = journal::check(&place.file()).unwrap();
+            assert!(check.problems.is_empty(), "{:?}", check.problems);
             journal = place.open();
         }
         let found = journal.open_exchanges(0, 10_000).await.unwrap();

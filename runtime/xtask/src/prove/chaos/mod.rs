@@ -210,7 +210,8 @@ impl Run {
         interrupt::sleep(TICK)?;
         set_up.alive()?;
         let metrics = set_up.metrics().unwrap_or_default();
-        let open = gauge(&metrics, "ready") + gauge(&metrics, "waiting");
+        let open =
+            ["ready", "waiting", "queued"].iter().map(|state| gauge(&metrics, state)).sum::<u64>();
         self.desk.open.store(open, Ordering::Relaxed);
         let accepted = self.desk.accepted.load(Ordering::SeqCst);
         if self.kills.last().is_some_and(|moment| *moment <= accepted) {

@@ -2,7 +2,8 @@
 //! asked more than its budget, and what must wait long waits in the journal.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::depot::{Depot, Moment};
@@ -188,4 +189,166 @@ fn a_full_backlog_is_said_and_not_queued() {
     let begun = Instant::now();
     wait_until("room again", || runtime.post("/parcels", &parcel("P-5")).status == 202);
     assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+/// The state of the breaker of `depot`.
+fn breaker(runtime: &crate::support::runtime::Runtime) -> String {
+    let limits = runtime.get("/v1/limits");
+    let breakers = limits["breakers"].as_array().expect("a list");
+    let found = breakers.iter().find(|breaker| breaker["connector"] == "depot");
+    found.expect("it is on by default")["state"].as_str().expect("a word").to_owned()
+}
+
+#[test]
+fn an_ill_system_is_one_incident_and_everything_behind_it_goes_on_by_itself() {
+    let ill = Arc::new(AtomicBool::new(true));
+    let is_ill = ill.clone();
+    let depot = Depot::with(move |_, moment| {
+        let ill = moment == Moment::Before && is_ill.load(Ordering::SeqCst);
+        ill.then(|| Say::This(500, Vec::new(), "ill".to_owned()))
+    });
+    let mut runtime = Setup::with_depot(&depot.system)
+        .tables(MANY)
+        .tables("[connectors.depot.breaker]\nfailures = 5\nopen = \"2s\"")
+        .tables("[work]\nconcurrency = 4")
+        .route("storing", STORE)
+        .start();
+    let ids: Vec<String> =
+        (0..60).map(|number| runtime.parcel("/parcels", &format!("P-{number}"))).collect();
+    wait_until("open breaker", || breaker(&runtime) == "open");
+    let held = wait_for("held exchange", || {
+        let waiting = runtime.get("/v1/exchanges?state=waiting&limit=1000");
+        let waiting = waiting["exchanges"].as_array()?;
+        waiting.iter().find(|exchange| exchange["why"] == "breaker depot").cloned()
+    });
+    let trace = runtime.cli(&["trace", held["exchange"].as_str().unwrap()]).out;
+    assert!(trace.contains("held by breaker depot ("), "{trace}");
+    assert!(trace.contains("calls gave no answer"), "{trace}");
+    let told = runtime.cli(&["limits"]).out;
+    assert!(told.contains("breaker depot: open since "), "{told}");
+    // It is tried in vain, by a few, and over a restart.
+    let asked = depot.system.asked().len();
+    wait_until("try in vain", || depot.system.asked().len() > asked);
+    runtime.crash();
+    let asked = depot.system.asked().len();
+    wait_until("try in vain after a start", || depot.system.asked().len() > asked);
+    assert!(depot.system.asked().len() < 30, "{} requests", depot.system.asked().len());
+    ill.store(false, Ordering::SeqCst);
+    for id in &ids {
+        assert_eq!(runtime.end_of(id), "done");
+    }
+    assert_eq!(breaker(&runtime), "closed");
+    assert_eq!(depot.effects_total(), 60);
+    assert_eq!(runtime.get("/v1/exceptions")["exceptions"].as_array().map(Vec::len), Some(0));
+    // What was held is in the journal as held, not as an attempt, and was written once or twice.
+    let outcomes = |id: &String, kind: &str| {
+        let exchange = runtime.exchange(id);
+        let outcomes = exchange["outcomes"].as_array().cloned().expect("a list");
+        outcomes.iter().filter(|outcome| outcome["outcome"][kind].is_object()).count()
+    };
+    let attempts: usize = ids.iter().map(|id| outcomes(id, "attempt")).sum();
+    let holds: usize = ids.iter().map(|id| outcomes(id, "throttled")).sum();
+    assert!(attempts < 30, "{attempts} attempts of 60 exchanges");
+    assert!(holds <= 2 * 60, "{holds} holds of 60 exchanges");
+    assert!(
+        runtime.ask("/metrics").body.contains("crossdock_held_seconds_count{reason=\"breaker\"")
+    );
+}
+
+#[test]
+fn the_quota_of_a_day_holds_over_a_crash() {
+    let depot = Depot::start();
+    let mut runtime = Setup::new()
+        .connector("depot", "depot", "limit = \"plan\"")
+        .upstream("depot", &depot.system, "")
+        .tables(MANY)
+        .tables("[limits.plan]\ndaily = 3\nzone = \"Europe/Berlin\"")
+        .route("storing", STORE)
+        .start();
+    for number in 0..5 {
+        runtime.parcel("/parcels", &format!("P-{number}"));
+    }
+    let held = || {
+        let waiting = runtime.get("/v1/exchanges?state=waiting");
+        let waiting = waiting["exchanges"].as_array().cloned().unwrap_or_default();
+        waiting.iter().filter(|exchange| exchange["why"] == "quota plan").count()
+    };
+    wait_until("quota spent", || held() == 2);
+    runtime.ended("storing", "done", 3);
+    let told = runtime.cli(&["limits"]).out;
+    assert!(told.contains("limit plan: 3 of 3 daily"), "{told}");
+    runtime.crash();
+    runtime.parcel("/parcels", "P-5");
+    wait_until("quota spent still", || {
+        let waiting = runtime.get("/v1/exchanges?state=waiting");
+        waiting["exchanges"].as_array().is_some_and(|waiting| waiting.len() == 3)
+    });
+    assert_eq!(depot.effects_total(), 3);
+}
+
+#[test]
+fn a_system_without_a_limit_is_left_alone_when_it_asks_for_that() {
+    let posts = AtomicUsize::new(0);
+    let depot = Depot::with(move |asked, moment| {
+        let first = moment == Moment::Before
+            && asked.method == "POST"
+            && posts.fetch_add(1, Ordering::Relaxed) == 0;
+        let fields = vec![("ratelimit", "\"default\";r=0;t=3".to_owned())];
+        first.then(|| Say::This(429, fields, "slow".to_owned()))
+    });
+    let runtime = Setup::with_depot(&depot.system).tables(MANY).route("storing", STORE).start();
+    let first = runtime.parcel("/parcels", "P-0");
+    wait_until("pause noticed", || !depot.system.asked().is_empty());
+    let told = depot.system.asked()[0].at;
+    let learnt = wait_for("learnt pace", || {
+        let limits = runtime.get("/v1/limits")["limits"].as_array()?.clone();
+        limits.into_iter().find(|limit| limit["learnt_rate"].is_number())
+    });
+    assert_eq!(learnt["name"], "upstream depot", "{learnt:#}");
+    assert!(learnt["paused_until"].is_string(), "{learnt:#}");
+    for id in [&runtime.parcel("/parcels", "P-1"), &first] {
+        assert_eq!(runtime.end_of(id), "done");
+    }
+    for asked in &depot.system.asked()[1..] {
+        let after = asked.at - told;
+        assert!(after >= Duration::from_millis(2_900), "asked again after {after:?}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_budget_keeps_nobody_else_from_running() {
+    let depot = Depot::start();
+    let quick = STORE
+        .replace("storing", "quick")
+        .replace("/parcels\"", "/quick\"")
+        .replace("depot.store", "free.store");
+    let runtime = Setup::new()
+        .connector("depot", "depot", "limit = \"slow\"")
+        .connector("free", "depot", "")
+        .upstream("depot", &depot.system, "")
+        .tables(MANY)
+        .tables("[limits.slow]\nrate = \"1/min\"\n[work]\nconcurrency = 2\nlimit_patience = \"1h\"")
+        .route("storing", &STORE.replace("owner", "priority = \"low\"\nowner"))
+        .route("quick", &quick)
+        .start();
+    for number in 0..6 {
+        runtime.parcel("/parcels", &format!("P-{number}"));
+    }
+    wait_until("queue", || {
+        runtime.get("/v1/limits")["limits"][1]["waiting_by_route"]["storing"] == 6
+    });
+    let quick = runtime.parcel("/quick", "Q-1");
+    assert_eq!(runtime.end_of(&quick), "done");
+}
+
+#[test]
+fn a_wrong_priority_is_told_with_the_right_ones() {
+    let depot = Depot::start();
+    let setup = Setup::with_depot(&depot.system)
+        .tables(MANY)
+        .route("storing", &STORE.replace("owner", "priority = \"hihg\"\nowner"));
+    let said = setup.crossdock(&["check"], "127.0.0.1:0", "127.0.0.1:0");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("`hihg` is not a priority"), "{said:?}");
+    assert!(said.err.contains("did you mean `high`?"), "{said:?}");
 }

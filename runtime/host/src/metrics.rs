@@ -1,5 +1,6 @@
 //! What the runtime counts, in Prometheus's text format. Names follow OpenTelemetry where it has one.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -57,6 +58,17 @@ struct HeldLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ConnectorLabels {
+    connector: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct QuotaLabels {
+    limit: String,
+    period: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LimitLabels {
     limit: String,
 }
@@ -76,6 +88,10 @@ pub struct Metrics {
     limit_waiting: Family<LimitLabels, Gauge>,
     limit_granted: Family<LimitLabels, Gauge>,
     limit_slowed_seconds: Family<LimitLabels, Gauge>,
+    limit_rate: Family<LimitLabels, Gauge<f64, AtomicU64>>,
+    quota_left: Family<QuotaLabels, Gauge>,
+    breaker_opened: Family<ConnectorLabels, Counter>,
+    breaker_state: Family<ConnectorLabels, Gauge>,
 }
 
 /// Bounds of the histogram of holds: from a moment to a day, in seconds.
@@ -100,6 +116,10 @@ impl Default for Metrics {
             limit_waiting: Family::default(),
             limit_granted: Family::default(),
             limit_slowed_seconds: Family::default(),
+            limit_rate: Family::default(),
+            quota_left: Family::default(),
+            breaker_opened: Family::default(),
+            breaker_state: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("accepted", "Messages accepted", metrics.accepted.clone());
@@ -151,6 +171,26 @@ impl Default for Metrics {
             "How much longer a system asked to be left alone",
             metrics.limit_slowed_seconds.clone(),
         );
+        registry.register(
+            "limit_rate",
+            "Grants a second that a budget allows now, configured or learnt",
+            metrics.limit_rate.clone(),
+        );
+        registry.register(
+            "limit_quota_left",
+            "Grants left of a budget's day or month",
+            metrics.quota_left.clone(),
+        );
+        registry.register(
+            "breaker_opened",
+            "Openings of a connector's breaker, each try in vain included",
+            metrics.breaker_opened.clone(),
+        );
+        registry.register(
+            "breaker_state",
+            "Of a connector's breaker: 0 closed, 1 half open, 2 open",
+            metrics.breaker_state.clone(),
+        );
         metrics
     }
 }
@@ -187,18 +227,31 @@ impl Metrics {
         self.held.get_or_create(&HeldLabels { reason, limit }).inc();
     }
 
-    pub fn held_seconds(&self, held: &route::Held, took: jiff::SignedDuration) {
+    /// A call is made that was held in the journal, last by that.
+    pub fn held_for(&self, held: &route::Held, took: jiff::SignedDuration) {
         let (reason, limit) = (held.reason.to_string(), held.limit.clone());
         let labels = HeldLabels { reason, limit };
         self.held_seconds.get_or_create(&labels).observe(took.as_secs_f64().max(0.0));
     }
 
+    /// A call is made that waited for that budget in memory.
+    pub fn waited_for(&self, limit: &str, took: jiff::SignedDuration) {
+        let labels = HeldLabels { reason: "limit".to_owned(), limit: limit.to_owned() };
+        self.held_seconds.get_or_create(&labels).observe(took.as_secs_f64().max(0.0));
+    }
+
+    pub fn breaker_opened(&self, connector: &str) {
+        let labels = ConnectorLabels { connector: connector.to_owned() };
+        self.breaker_opened.get_or_create(&labels).inc();
+    }
+
     /// The registry as text, with gauges read now.
-    pub fn render(
+    pub fn render<'a>(
         &self,
         counts: &journal::Counts,
         active: usize,
         limits: &crate::limits::Limits,
+        breakers: impl Iterator<Item = &'a crate::limits::Breaker>,
     ) -> String {
         let states = [
             ("ready", counts.ready),
@@ -212,13 +265,33 @@ impl Metrics {
             self.exchanges.get_or_create(&labels).set(signed(count));
         }
         self.active.set(signed(active as u64));
-        for budget in limits.iter() {
+        for budget in limits.all() {
+            let shown = budget.shown();
             let labels = LimitLabels { limit: budget.name.clone() };
-            self.limit_waiting.get_or_create(&labels).set(signed(budget.waiting() as u64));
-            self.limit_granted.get_or_create(&labels).set(signed(budget.granted_total()));
+            let waiting: usize = shown.queue.values().sum();
+            self.limit_waiting.get_or_create(&labels).set(signed(waiting as u64));
+            self.limit_granted.get_or_create(&labels).set(signed(shown.granted_total));
             self.limit_slowed_seconds
                 .get_or_create(&labels)
-                .set(signed(budget.slowed_for().as_secs()));
+                .set(signed(shown.paused_for.unwrap_or_default().as_secs()));
+            if let Some(rate) = shown.learnt.or(shown.rate) {
+                self.limit_rate.get_or_create(&labels).set(rate);
+            }
+            for quota in shown.quotas {
+                let labels =
+                    QuotaLabels { limit: budget.name.clone(), period: quota.every.to_owned() };
+                let left = quota.max.saturating_sub(quota.granted);
+                self.quota_left.get_or_create(&labels).set(signed(left));
+            }
+        }
+        for breaker in breakers {
+            let labels = ConnectorLabels { connector: breaker.connector.clone() };
+            let state = match breaker.shown(tokio::time::Instant::now()).state {
+                "open" => 2,
+                "half-open" => 1,
+                _ => 0,
+            };
+            self.breaker_state.get_or_create(&labels).set(state);
         }
         let mut text = String::new();
         if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {

@@ -237,5 +237,10 @@ fn options_of(config: &Config) -> Options {
             .iter()
             .filter_map(|(alias, entry)| Some((alias.clone(), entry.limit.clone()?)))
             .collect(),
+        breakers: config
+            .connectors
+            .iter()
+            .filter_map(|(alias, entry)| Some((alias.clone(), entry.breaker.0?)))
+            .collect(),
     }
 }

@@ -89,6 +89,13 @@ impl Writer {
                 let (state, due_at_ms) = (State::Waiting, Some(*due_at_ms));
                 set_open(to, *exchange, &Next { state, due_at_ms, why: Some(why), at_ms: None })
             }
+            Record::Quota { budget, period, count } => run(
+                to,
+                "INSERT INTO quota (budget, period, reserved) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET reserved = reserved + excluded.reserved",
+                params![budget, period, count],
+            )
+            .map(drop),
             Record::Hasten { why, at_ms, every_us, count } => {
                 self.hastened += hasten(to, why, *at_ms, *every_us, *count)? as u64;
                 Ok(())
@@ -475,7 +482,7 @@ fn claim(
     .map(drop)
 }
 
-/// Answers how many waits are due sooner than they were.
+/// Answers how many waits there are for that, up to `count`.
 fn hasten(
     to: &Connection,
     why: &str,
@@ -485,10 +492,10 @@ fn hasten(
 ) -> Applied<usize> {
     run(
         to,
-        "UPDATE open SET due_at_ms = ?2 + held.place * ?3 / 1000
+        "UPDATE open SET due_at_ms = min(due_at_ms, ?2 + held.place * ?3 / 1000)
          FROM (SELECT exchange AS id, row_number() OVER (ORDER BY due_at_ms, exchange) - 1 AS place
                FROM open WHERE state = ?5 AND why = ?1 ORDER BY place LIMIT ?4) AS held
-         WHERE open.exchange = held.id AND open.due_at_ms > ?2 + held.place * ?3 / 1000",
+         WHERE open.exchange = held.id",
         params![
             why,
             ms(at_ms),

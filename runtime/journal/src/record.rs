@@ -35,7 +35,7 @@ pub struct Committed {
     /// Accepts whose source key was known. They, and every record of their exchange (and of its
     /// children) in the same commit, were left out; the rest of the commit is on disk.
     pub duplicates: Vec<Duplicate>,
-    /// Waits that were moved by `Record::Hasten`.
+    /// Waits that `Record::Hasten` found, whether they were due sooner already or not.
     pub hastened: u64,
     /// Rows that retention removed or emptied.
     pub dropped: u64,
@@ -80,6 +80,9 @@ pub enum Record {
     /// other `every_us` apart, so that what was held together does not come back together. At most
     /// `count` of them if given; one that is due sooner stays so.
     Hasten { why: String, at_ms: u64, every_us: u64, count: Option<u32> },
+    /// So much of a budget's calendar quota is reserved, before any of it is granted; less than
+    /// nothing gives back. Refused below nothing.
+    Quota { budget: String, period: String, count: i64 },
     /// The exchange goes on: clears wait, park and due time -> `Ready`. As with every change of
     /// state, a task or exception that stood open is closed without an answer. If its lane has let
     /// others pass, and one of them holds it: -> `Queued`; so with every record that says `Ready`.
@@ -240,6 +243,7 @@ impl Record {
             | Record::ClaimSettled { exchange, .. }
             | Record::Key { exchange, .. } => Some(*exchange),
             Record::Hasten { .. }
+            | Record::Quota { .. }
             | Record::Link { .. }
             | Record::Cursor { .. }
             | Record::Artifact { .. }

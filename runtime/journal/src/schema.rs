@@ -180,6 +180,13 @@ CREATE TABLE claim (
     value TEXT, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
 ",
+    "
+-- Calendar quotas of budgets: what was reserved of a period (`2026-11-22`, `2026-11`).
+CREATE TABLE quota (
+    budget TEXT NOT NULL, period TEXT NOT NULL, reserved INTEGER NOT NULL CHECK (reserved >= 0),
+    PRIMARY KEY (budget, period)
+) WITHOUT ROWID;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

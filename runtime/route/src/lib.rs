@@ -12,6 +12,7 @@ pub mod machine;
 mod operation;
 mod order;
 mod plan;
+mod priority;
 mod replay;
 pub mod report;
 pub mod retry;
@@ -38,6 +39,7 @@ pub use machine::{
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
 pub use order::{CONCURRENCY_MAX, LANE_KEY_BYTES_MAX, Lane, OrderedBy, Parked};
 pub use plan::{MessageType, Plan, Received};
+pub use priority::Priority;
 pub use replay::{Asked, Keys, Replay};
 pub use report::{Report, Severity};
 pub use retry::{Jitter, Policy};

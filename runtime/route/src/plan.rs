@@ -12,7 +12,7 @@ use crate::order::OrderedBy;
 use crate::retry::{INLINE, Policy};
 use crate::source::Source;
 use crate::step::{Kind, Step};
-use crate::{Envelope, ExchangeId, scope};
+use crate::{Envelope, ExchangeId, Priority, scope};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -22,6 +22,8 @@ pub struct Plan {
     pub summary: Option<String>,
     /// Where it cannot go on, it takes back what it did.
     pub saga: bool,
+    /// Beside other routes on one budget.
+    pub priority: Priority,
     pub file: String,
     /// As written; what a route version is the digest of.
     pub text: Arc<str>,

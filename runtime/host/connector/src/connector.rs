@@ -37,6 +37,17 @@ pub struct CallContext {
     pub traceparent: String,
 }
 
+/// How the system did in a call, by its last request that left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing left.
+    Unheard,
+    /// It answered, if only to refuse.
+    Well,
+    /// It could not be reached, gave no answer in time, hung up, or answered with a 5xx.
+    Ill,
+}
+
 pub struct Connector {
     pub alias: String,
     /// SHA-256 of the component, in hexadecimal.
@@ -109,6 +120,28 @@ impl Connector {
         context: CallContext,
         input: &Value,
     ) -> Result<Value, CallError> {
+        self.call_heard(operation, context, input).await.0
+    }
+
+    /// As `call`, and how the system did, whatever the guest makes of it.
+    pub async fn call_heard(
+        &self,
+        operation: &str,
+        context: CallContext,
+        input: &Value,
+    ) -> (Result<Value, CallError>, Health) {
+        let traces = Arc::new(Traces::default());
+        let answered = self.call_traced(operation, context, input, traces.clone()).await;
+        (answered, traces.health())
+    }
+
+    async fn call_traced(
+        &self,
+        operation: &str,
+        context: CallContext,
+        input: &Value,
+        traces: Arc<Traces>,
+    ) -> Result<Value, CallError> {
         let Some(plan) = self.plans.get(operation) else {
             return Err(CallError::UnknownOperation { operation: operation.to_owned() });
         };
@@ -134,7 +167,7 @@ impl Connector {
             key: context.key,
             traceparent: context.traceparent,
             until,
-            traces: Traces::default(),
+            traces,
         });
         let run = meter.run(self.run(plan, &params, circumstances.clone(), meter.clone()));
         let ended = tokio::time::timeout_at(until.into(), run).await.ok();
@@ -157,6 +190,12 @@ impl Connector {
             }
             Some(Ended::Trapped { message }) => Err(judge.trapped(message)),
             Some(Ended::Answered(answer)) => judge.answer(answer),
+        };
+        let judged = match (judged, circumstances.traces.held()) {
+            (Err(error), Some(held)) if !matches!(error, CallError::HostNotAllowed { .. }) => {
+                Err(CallError::Held(held))
+            }
+            (judged, _) => judged,
         };
         if let Err(CallError::Fault(Fault { retry: Retry::RefreshAuth, .. })) = &judged {
             for upstream in self.grants.upstreams.values() {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use contract::Violation;
 
+use crate::capability::door::Refused;
+
 /// There was no answer. Mirrors `crossdock:core/types.fault`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -50,6 +52,9 @@ pub enum CallError {
     Input { violations: Vec<Violation> },
     #[error("the connector has no operation `{operation}`")]
     UnknownOperation { operation: String },
+    /// The budget of an upstream is spent for longer than a call waits. Nothing has left.
+    #[error("the limit `{}` is spent for {} ms", .0.limit, .0.after.as_millis())]
+    Held(Refused),
     /// No instance was free in time. Nothing ran.
     #[error("no free instance within {after_ms} ms: all {instances_max} are at work")]
     Unavailable { after_ms: u64, instances_max: u32 },
@@ -68,6 +73,7 @@ impl CallError {
             CallError::OutsideContract { .. } => "outside-contract",
             CallError::Input { .. } => "input-outside-contract",
             CallError::UnknownOperation { .. } => "unknown-operation",
+            CallError::Held(_) => "upstream-limit",
             CallError::Unavailable { .. } => "no-instance",
         }
     }
@@ -84,6 +90,7 @@ impl CallError {
             | CallError::OutsideContract { sent, .. } => *sent,
             CallError::Input { .. }
             | CallError::UnknownOperation { .. }
+            | CallError::Held(_)
             | CallError::Unavailable { .. } => false,
         }
     }
@@ -93,6 +100,10 @@ impl CallError {
         let retry = match self {
             CallError::Fault(fault) => return fault.clone(),
             _ if self.outcome_unknown() => Retry::OutcomeUnknown,
+            CallError::Held(held) => {
+                let after_ms = u64::try_from(held.after.as_millis()).unwrap_or(u64::MAX);
+                Retry::Later { after_ms: Some(after_ms) }
+            }
             CallError::Timeout { .. } | CallError::Unavailable { .. } => {
                 Retry::Later { after_ms: None }
             }

@@ -10,11 +10,13 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::capability::door::Refused;
 use crate::capability::http::Egress;
 use crate::capability::log::{GuestLog, Output};
 use crate::capability::random::Seeded;
 use crate::capability::state::StateStore;
 use crate::capability::upstream::Upstream;
+use crate::connector::Health;
 use crate::error::Fault;
 use crate::meter::{MemoryLimit, Meter};
 use crate::secret::Secret;
@@ -74,7 +76,7 @@ pub(crate) struct Circumstances {
     pub(crate) traceparent: String,
     /// No request may last longer.
     pub(crate) until: Instant,
-    pub(crate) traces: Traces,
+    pub(crate) traces: Arc<Traces>,
 }
 
 /// What a call left behind, kept apart from the guest so that it outlives a trap or a timeout.
@@ -88,6 +90,10 @@ pub(crate) struct Traces {
     denied_host: Mutex<Option<String>>,
     /// The host's own reason why a request could not be made: a full budget, refused credentials.
     withheld: Mutex<Option<Fault>>,
+    /// The budget that kept the first request from leaving.
+    held: Mutex<Option<Refused>>,
+    /// What became of the last request that left: 0 none did, 1 answered, 2 not (yet) or with a 5xx.
+    health: AtomicU32,
 }
 
 impl Traces {
@@ -126,6 +132,32 @@ impl Traces {
 
     pub(crate) fn withhold(&self, fault: Fault) {
         *self.withheld.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(fault);
+    }
+
+    pub(crate) fn hold(&self, refused: Refused) {
+        *self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(refused);
+    }
+
+    /// Nothing has left, and nothing was tried after it was kept from leaving.
+    pub(crate) fn held(&self) -> Option<Refused> {
+        let held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        held.filter(|_| self.requests.load(Ordering::Relaxed) == 1)
+    }
+
+    pub(crate) fn ill(&self) {
+        self.health.store(2, Ordering::SeqCst);
+    }
+
+    pub(crate) fn well(&self) {
+        self.health.store(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self.health.load(Ordering::SeqCst) {
+            0 => Health::Unheard,
+            1 => Health::Well,
+            _ => Health::Ill,
+        }
     }
 
     pub(crate) fn withheld(&self) -> Option<Fault> {

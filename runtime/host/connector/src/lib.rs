@@ -21,11 +21,11 @@ mod verify;
 
 pub use cache::digest;
 pub use capability::auth::{Auth, Encoding, HmacAuth, OAuth2, TokenLogin};
-pub use capability::door::{Door, Permit, Refused};
+pub use capability::door::{Allowance, Door, Heard, Permit, Refusal, Refused};
 pub use capability::signing;
 pub use capability::state::{BoxFuture, StateStore};
 pub use capability::upstream::{Upstream, UpstreamError, UpstreamOptions};
-pub use connector::{CallContext, Connector};
+pub use connector::{CallContext, Connector, Health};
 pub use description::{Description, Effect, KeyHandling, OperationDescription, UpstreamNeed};
 pub use engine::Options;
 pub use error::{CallError, Fault, Retry};

@@ -259,7 +259,7 @@ async fn describe(
         key: "describe".to_owned(),
         traceparent: String::new(),
         until: Instant::now() + DESCRIBE_TIMEOUT,
-        traces: Traces::default(),
+        traces: Arc::new(Traces::default()),
     });
     let memories = compiled.resources_required().map_or(1, |required| required.num_memories.max(1));
     let share = memories.min(machine.options.instances_max);

@@ -3,6 +3,7 @@
 
 mod audit;
 mod decide;
+mod limits;
 mod replay;
 mod show;
 
@@ -75,6 +76,7 @@ impl Admin {
             (Method::POST, ["v1", "replays"]) => self.replay(request).await,
             (Method::GET, ["v1", "replays", job]) => self.replay_job(job),
             (Method::GET, ["v1", "connectors"]) => Ok(self.connectors()),
+            (Method::GET, ["v1", "limits"]) => Ok(self.limits()),
             (Method::GET, ["v1", "routes"]) => Ok(self.routes()),
             (Method::GET, ["v1", "timeline", key, value]) => self.timeline(key, value).await,
             _ => Err(Problem::new(

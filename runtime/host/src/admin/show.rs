@@ -20,7 +20,12 @@ impl Admin {
     pub(super) async fn metrics(&self) -> Result<Answer, Problem> {
         let counts = self.dispatch.journal.counts().await.map_err(|error| unreadable(&error))?;
         let active = self.dispatch.active();
-        let text = self.dispatch.metrics.render(&counts, active, self.dispatch.limits());
+        let text = self.dispatch.metrics.render(
+            &counts,
+            active,
+            self.dispatch.limits(),
+            self.dispatch.breakers(),
+        );
         let mut answer = Response::new(Full::new(text.into()));
         let media_type = http::HeaderValue::from_static(
             "application/openmetrics-text; version=1.0.0; charset=utf-8",

@@ -16,6 +16,7 @@ mod connector;
 mod exceptions;
 mod exit;
 mod journal;
+mod limits;
 mod pinned;
 mod replay;
 mod run;
@@ -72,6 +73,8 @@ enum Command {
     Journal(journal::Command),
     /// Run an exchange, or a range of them, once more: as a rehearsal, or for real.
     Replay(replay::Arguments),
+    /// Budgets with what they allow now and who waits for them, and the breakers of connectors.
+    Limits,
     /// Make, inspect and try connectors.
     #[command(subcommand)]
     Connector(connector::Command),
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Audit(command) => audit::run(&arguments.config, arguments.json, &command),
         Command::Journal(command) => journal::run(&arguments.config, arguments.json, &command),
         Command::Replay(command) => replay::run(&arguments.config, arguments.json, &command),
+        Command::Limits => limits::run(&arguments.config, arguments.json),
         Command::Connector(command) => connector::run(&arguments.config, arguments.json, &command),
     };
     match outcome {

@@ -2,6 +2,7 @@
 //! bound here; route files are the same everywhere. Parts own their own configuration; this module
 //! reads the file, substitutes variables, checks names against each other and resolves paths.
 
+mod breaker;
 mod client;
 mod duration;
 mod listen;
@@ -13,6 +14,7 @@ mod written;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use breaker::Breaker;
 pub use client::{ClientEntry, ClientHmac};
 pub use duration::Span;
 pub use listen::{Listen, Tls};
@@ -226,6 +228,20 @@ fn secret_like_keys(config: &toml::Table) -> Vec<String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_breaker_is_on_unless_it_is_switched_off() {
+        let of = |keys: &str| {
+            let text = format!("[connectors.erp]\ncomponent = \"a.wasm\"\n{keys}");
+            parse(&text).unwrap().connectors["erp"].breaker.0
+        };
+        assert_eq!(of(""), Some(crate::limits::BreakerConfig::default()));
+        assert_eq!(of("breaker = false"), None);
+        assert_eq!(
+            of("[connectors.erp.breaker]\nfailures = 3").map(|found| found.failures),
+            Some(3)
+        );
+    }
+
     const MINIMAL: &str = "environment = \"test\"\n";
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -275,6 +291,20 @@ mod tests {
             ("[retries.a]\non = [\"5xx\", \"7xx\"]\n", "`7xx` names no fault"),
             ("[retries.none]\nattempts = 3\n", "`none` has a meaning of its own"),
             ("[retries.a]\njiter = \"full\"\n", "unknown field `jiter`"),
+            ("[limits.a]\ndaily = 5\nzone = \"Berlin\"\n", "is not a time zone"),
+            ("[limits.a]\ndaily = 0\n", "nonzero"),
+            (
+                "[connectors.erp]\ncomponent = \"a.wasm\"\nbreaker = { share = 2.0 }\n",
+                "`share` must be above 0",
+            ),
+            (
+                "[connectors.erp]\ncomponent = \"a.wasm\"\nbreaker = { faults = 2 }\n",
+                "unknown field `faults`",
+            ),
+            (
+                "[connectors.erp]\ncomponent = \"a.wasm\"\nbreaker = \"off\"\n",
+                "`false`, or a table",
+            ),
             ("[upstreams.a]\nbase_url = \"ftp://x\"\n", "must begin with http"),
             (
                 "[retention]\nfinished = \"30d\"\npayloads = \"90d\"\n",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ClientEntry, Listen, SecretSource, SecretSources, Span};
+use super::{Breaker, ClientEntry, Listen, SecretSource, SecretSources, Span};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -98,6 +98,9 @@ pub struct ConnectorEntry {
     pub config: toml::Table,
     /// Budget for calls of any operation.
     pub limit: Option<String>,
+    /// On unless `false`; `[connectors.ALIAS.breaker]` says when it opens.
+    #[serde(default)]
+    pub breaker: Breaker,
     /// Calls one instance may serve; 0 is a fresh instance for each.
     #[serde(default)]
     pub reuse: u32,

@@ -15,7 +15,7 @@ use crate::running::RouteVersion;
 impl Dispatch {
     /// Asks the operation that the route's poll names. The reason of a failure is for the log.
     pub async fn ask_source(
-        &self,
+        self: &Arc<Self>,
         version: &Arc<RouteVersion>,
         name: &str,
         input: &Value,
@@ -24,11 +24,11 @@ impl Dispatch {
         let (alias, operation) =
             version.source_operation().ok_or("the route has no such source")?;
         let connector = version.connectors.get(alias).ok_or("the connector is not loaded")?;
-        let route = &version.plan.name;
+        let plan = &version.plan;
         let permit = self
-            .enter_limit(alias, route, timeout)
+            .admit_source(plan, alias, timeout)
             .await
-            .map_err(|(hold, _)| format!("held by {hold}"))?;
+            .map_err(|hold| format!("held by {hold}"))?;
         let now = clock::now();
         let context = CallContext {
             exchange: name.to_owned(),
@@ -39,7 +39,7 @@ impl Dispatch {
             timeout,
             traceparent: String::new(),
         };
-        let answered = self.call_measured(connector, route, operation, context, input).await;
+        let answered = self.call_measured(connector, plan, operation, context, input).await;
         drop(permit);
         answered.map_err(|error| connector::redact(&error.to_string()))
     }

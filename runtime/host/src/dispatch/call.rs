@@ -1,6 +1,6 @@
-//! One call of a step: through the connector's limit, into the connector, and its end as the machine
-//! understands it.
+//! One call of a step: into the connector, and its end as the machine understands it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connector::{CallContext, CallError, Connector};
@@ -9,7 +9,7 @@ use route::{CallAction, Fault, FindAction, Linked, OWN_SYSTEM, Retry};
 
 use super::{Begun, Dispatch, Hold};
 use crate::clock;
-use crate::limits::{Permit, TENANT};
+use crate::limits::{TENANT, Tenant};
 
 pub(super) enum CallEnd {
     Answer(Value),
@@ -21,49 +21,57 @@ pub(super) enum CallEnd {
     },
 }
 
-impl Dispatch {
-    /// A place in the connector's budget; none where it has no limit.
-    pub(super) async fn enter_limit(
-        &self,
-        alias: &str,
-        route: &str,
-        patience: Duration,
-    ) -> Result<Option<Permit>, (Hold, Duration)> {
-        let limit = self.options.connector_limits.get(alias);
-        let Some(budget) = limit.and_then(|limit| self.limits.get(limit)) else { return Ok(None) };
-        match budget.enter(route, patience).await {
-            Ok(permit) => Ok(Some(permit)),
-            Err(refused) => Err((Hold::Limit { name: budget.name.clone() }, refused.after)),
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    Held(Hold, Duration),
+    Error(CallError),
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unanswered::Held(hold, _) => write!(f, "held by {hold}"),
+            Unanswered::Error(error) => write!(f, "{error}"),
         }
     }
+}
 
+impl Dispatch {
     /// The call itself, on the route's behalf at the doors further out, and counted.
     pub(super) async fn call_measured(
-        &self,
+        self: &Arc<Self>,
         connector: &Connector,
-        route: &str,
+        plan: &route::Plan,
         operation: &str,
         context: CallContext,
         input: &Value,
-    ) -> Result<Value, CallError> {
+    ) -> Result<Value, Unanswered> {
+        let alias = &connector.alias;
+        let pass =
+            self.pass_breaker(alias).map_err(|(hold, after)| Unanswered::Held(hold, after))?;
         let started = Instant::now();
-        let answered =
-            TENANT.scope(route.to_owned(), connector.call(operation, context, input)).await;
-        let outcome = answered.as_ref().map_or_else(CallError::code, |_| "ok");
-        self.metrics.called(&connector.alias, operation, outcome, started.elapsed());
+        let (answered, health) =
+            TENANT.scope(Tenant::of(plan), connector.call_heard(operation, context, input)).await;
+        self.tell_breaker(alias, pass, answered.is_ok(), health).await;
         answered
+            .inspect(|_| self.metrics.called(alias, operation, "ok", started.elapsed()))
+            .map_err(|error| match error {
+                // Nothing has left: it is no call, and no slow one.
+                CallError::Held(held) if held.quota => {
+                    Unanswered::Held(Hold::Quota { name: held.limit }, held.after)
+                }
+                CallError::Held(held) => {
+                    Unanswered::Held(Hold::Limit { name: held.limit }, held.after)
+                }
+                error => {
+                    self.metrics.called(alias, operation, error.code(), started.elapsed());
+                    Unanswered::Error(error)
+                }
+            })
     }
 
-    pub(super) async fn call(&self, begun: &Begun, call: &CallAction) -> CallEnd {
-        let route = &begun.version.plan.name;
-        let patience = self.options.limit_patience;
-        let permit = match self.enter_limit(&call.connector, route, patience).await {
-            Ok(permit) => permit,
-            Err((hold, after)) => return CallEnd::Held { hold, after },
-        };
-        if let Some(waited) = begun.exchange.waited() {
-            self.metrics.held_seconds(&waited.last, clock::now().duration_since(waited.since));
-        }
+    /// Makes a call that was admitted.
+    pub(super) async fn call(self: &Arc<Self>, begun: &Begun, call: &CallAction) -> CallEnd {
         let Some(connector) = begun.version.connectors.get(&call.connector) else {
             return CallEnd::Fault(Fault {
                 retry: Retry::Never,
@@ -82,12 +90,13 @@ impl Dispatch {
             timeout,
             traceparent: crate::trace::parent(&begun.exchange),
         };
+        let plan = &begun.version.plan;
         let answered =
-            self.call_measured(connector, route, &call.operation, context, &call.input).await;
-        drop(permit);
+            self.call_measured(connector, plan, &call.operation, context, &call.input).await;
         match answered {
             Ok(value) => CallEnd::Answer(value),
-            Err(error) => {
+            Err(Unanswered::Held(hold, after)) => CallEnd::Held { hold, after },
+            Err(Unanswered::Error(error)) => {
                 let fault = error.to_fault();
                 tracing::info!(
                     exchange = %begun.exchange.id(), step = call.path, attempt = call.attempt,

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use route::{Held, HeldBy};
 
-#[allow(dead_code, reason = "breakers, quotas and pauses plug in here")]
+#[allow(dead_code, reason = "pauses plug in here")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// A budget is spent, or its system asked for a pause.

@@ -1,7 +1,9 @@
 //! Dispatch: takes messages in, drives each exchange's machine, journals what it decides and performs
 //! what it asks for. Decisions are the machine's; nothing here knows what a step is.
 
+mod admit;
 mod ask;
+mod breakers;
 mod call;
 mod claim;
 mod hold;
@@ -12,10 +14,12 @@ mod recover;
 pub mod replay;
 pub mod replays;
 mod reply;
+mod reservations;
 mod resume;
 mod run;
 mod timers;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -26,7 +30,7 @@ use route::{Envelope, Event, Exchange, ExchangeId};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock;
-use crate::limits::Limits;
+use crate::limits::{Breaker, BreakerConfig, Limits, Rooms};
 use crate::metrics::Metrics;
 use crate::running::{RouteVersion, RunningSet, Versions};
 
@@ -43,11 +47,12 @@ pub struct Dispatch {
     versions: Versions,
     limits: Arc<Limits>,
     options: Options,
-    /// Exchanges in memory: running, or waiting for a place to run.
+    /// Exchanges in memory: running, or waiting for room to run or for a budget.
     active: DashMap<u64, Active>,
-    places: Arc<Semaphore>,
+    rooms: Arc<Rooms>,
     /// By route and its `concurrency`.
     route_places: DashMap<(String, usize), Arc<Semaphore>>,
+    breakers: BTreeMap<String, Breaker>,
     replies: DashMap<u64, ReplyTo>,
     timers_changed: Notify,
     /// Held while a replay is begun.
@@ -56,6 +61,8 @@ pub struct Dispatch {
     /// Ready exchanges were left in the journal because memory was full.
     overflowed: AtomicBool,
     stopping: AtomicBool,
+    /// Told when it stops, to those that wait for a budget.
+    stopped: watch::Sender<bool>,
     /// The journal failed: the process must stop and say so.
     fatal: watch::Sender<Option<String>>,
 }
@@ -68,7 +75,9 @@ pub struct Options {
     pub backlog_max: usize,
     pub limit_patience: Duration,
     /// Budget of each connector alias that has one.
-    pub connector_limits: std::collections::BTreeMap<String, String>,
+    pub connector_limits: BTreeMap<String, String>,
+    /// Breakers by alias.
+    pub breakers: BTreeMap<String, BreakerConfig>,
 }
 
 /// A message at the door, checked against its contract.
@@ -126,7 +135,12 @@ impl Dispatch {
             versions,
             limits,
             active: DashMap::new(),
-            places: Arc::new(Semaphore::new(options.concurrency.max(1))),
+            rooms: Rooms::new(options.concurrency),
+            breakers: options
+                .breakers
+                .iter()
+                .map(|(alias, config)| (alias.clone(), Breaker::new(alias, *config)))
+                .collect(),
             options,
             route_places: DashMap::new(),
             replies: DashMap::new(),
@@ -135,6 +149,7 @@ impl Dispatch {
             replays: replays::Jobs::default(),
             overflowed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            stopped: watch::Sender::new(false),
             fatal: watch::Sender::new(None),
         })
     }
@@ -148,8 +163,10 @@ impl Dispatch {
             self.journal.commit(Commit::from(record.clone())).await?;
         }
         tracing::debug!(took_ms = clock::now_ms() - at_ms, "artifacts stored");
+        self.begin_limits().await?;
         self.recover().await?;
         tokio::spawn(Arc::clone(self).run_timers());
+        tokio::spawn(Arc::clone(self).run_limits());
         Ok(())
     }
 
@@ -358,10 +375,14 @@ impl Dispatch {
     /// True if all are.
     pub async fn drain(&self, patience: Duration) -> bool {
         self.stopping.store(true, Ordering::Relaxed);
+        self.stopped.send_replace(true);
         self.timers_changed.notify_waiters();
         let ends = tokio::time::Instant::now() + patience;
         while !self.active.is_empty() && tokio::time::Instant::now() < ends {
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for budget in self.limits.all() {
+            budget.give_back().await;
         }
         self.active.is_empty()
     }

@@ -9,6 +9,7 @@ use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome, Settled};
 use super::call::CallEnd;
 use super::{Arrival, Begun, Dispatch, claim, publish};
 use crate::clock;
+use crate::limits::Room;
 use crate::notice::Notice;
 
 /// An exchange in memory: its machine, and what it has decided but not yet journalled.
@@ -21,6 +22,8 @@ pub(super) struct Drive {
     arrivals: Vec<Arrival>,
     /// The journal has it as waiting: the next commit says that it goes on.
     waited: bool,
+    /// While it runs.
+    room: Option<Room>,
 }
 
 /// Decided, and not yet to be journalled.
@@ -43,15 +46,15 @@ impl Dispatch {
     /// Goes on from an action that the machine has already decided.
     pub(super) async fn drive_on(self: Arc<Self>, mut drive: Drive, advance: Advance) {
         let id = drive.begun.exchange.id();
-        // A place to run; given back whenever the exchange leaves memory. Order matters: who waits
-        // for a place in its route takes none from the others.
+        // Room to run; given back whenever the exchange leaves memory or waits for a budget. Order
+        // matters: who waits for a place in its route takes none from the others.
         let _route_place = self.route_place(&drive.begun).await;
-        let place = self.places.clone().acquire_owned().await;
-        if place.is_ok() && !self.stopping() {
+        drive.room = Some(self.rooms.enter().await);
+        if !self.stopping() {
             // On Err the journal has failed and said so; what was acknowledged is on disk.
             let _ = self.drive_steps(&mut drive, advance).await;
         }
-        drop(place);
+        drop(drive.room.take());
         self.forget_reply(id);
         self.leave(id.0);
     }
@@ -66,11 +69,19 @@ impl Dispatch {
             self.reply_if_ready(drive).await?;
             let event = match advance.action {
                 Action::Call(call) => {
-                    // Order matters: what was decided is on disk before the next effect.
-                    if call.effect == Effect::Mutation || call.intent {
-                        self.flush(drive, Vec::new()).await?;
-                    }
-                    match self.call(&drive.begun, &call).await {
+                    // Order matters: first its turn, so that a crash meanwhile finds nothing intended;
+                    // then what was decided, on disk before the next effect.
+                    let Drive { begun, room, .. } = drive;
+                    let end = match self.admit(begun, &call.connector, room).await {
+                        Err((hold, after)) => CallEnd::Held { hold, after },
+                        Ok(_permit) => {
+                            if call.effect == Effect::Mutation || call.intent {
+                                self.flush(drive, Vec::new()).await?;
+                            }
+                            self.call(&drive.begun, &call).await
+                        }
+                    };
+                    match end {
                         CallEnd::Answer(value) => Event::Answer(value),
                         CallEnd::Fault(fault) => Event::Fault(fault),
                         CallEnd::Held { hold, after } => {
@@ -132,13 +143,12 @@ impl Dispatch {
                     return self.rest(drive, |exchange| Record::End { exchange, end, at_ms }).await;
                 }
             };
-            if self.stopping() {
-                // Answered while the process stops: the outcome must not be lost.
-                let mut last = drive.begun.exchange.advance(event, clock::now());
-                drive.take(&mut last);
+            advance = drive.begun.exchange.advance(event, clock::now());
+            if self.stopping() && matches!(advance.action, Action::Call(_) | Action::Find(_)) {
+                // Answered while the process stops: the outcome must not be lost. What rests, rests.
+                drive.take(&mut advance);
                 return self.flush(drive, Vec::new()).await;
             }
-            advance = drive.begun.exchange.advance(event, clock::now());
         }
     }
 
@@ -184,7 +194,9 @@ impl Dispatch {
     ) -> Result<Committed, journal::Error> {
         let outcomes = std::mem::take(&mut drive.pending);
         let mut records = Vec::with_capacity(outcomes.len() + also.len() + 4);
-        if std::mem::take(&mut drive.waited) {
+        // One that waits again was never on: its turn did not come.
+        let waits = also.iter().any(|record| matches!(record, Record::Wait { .. }));
+        if std::mem::take(&mut drive.waited) && !waits {
             records.push(Record::Ready { exchange: drive.begun.exchange.id().0 });
         }
         let mut children = Vec::new();
@@ -244,6 +256,7 @@ impl Drive {
             claims: Vec::new(),
             arrivals: Vec::new(),
             waited: false,
+            room: None,
         };
         drive.take(&mut advance);
         (drive, advance)

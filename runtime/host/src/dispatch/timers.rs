@@ -42,14 +42,22 @@ impl Dispatch {
             self.overflowed.store(false, Ordering::Relaxed);
             self.recover().await?;
         }
-        let room = self.options.backlog_max.saturating_sub(self.active.len()).min(DUE_MAX);
+        let mut room = self.options.backlog_max.saturating_sub(self.active.len()).min(DUE_MAX);
         let now_ms = clock::now_ms();
-        let due = self.journal.due_timers(now_ms, room).await?;
-        let full = due.len() == room;
-        for timer in due {
-            self.take_up(timer.exchange, Event::Fired).await;
+        let mut last = journal::DueTimer { exchange: 0, due_at_ms: 0 };
+        while room > 0 {
+            let due = self.journal.due_timers_after(now_ms, last, DUE_MAX).await?;
+            let Some(end) = due.last() else { break };
+            last = *end;
+            for timer in due {
+                // One that waits for its budget in memory is due in the journal until it goes on.
+                if room > 0 && !self.active.contains_key(&timer.exchange) {
+                    self.take_up(timer.exchange, Event::Fired).await;
+                    room -= 1;
+                }
+            }
         }
-        if full {
+        if room == 0 {
             return Ok(Duration::from_millis(20));
         }
         let next = self.journal.next_timer(now_ms).await?;

@@ -1,32 +1,80 @@
-//! One named budget: a rate, a number of concurrent holders, and a fair queue before them. Waiters
-//! are served round robin by tenant (the route), first come first served within one, so that a
-//! busy route cannot starve a quiet one. A waiter reserves nothing: a grant is counted when given.
+//! One named budget: a pace, calendar quotas, a number of concurrent holders, and a fair queue before
+//! them. A waiter reserves nothing: a grant is counted when given. Who cannot be served within its
+//! patience is told when to come back, each at its own time.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use connector::Heard;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-/// Waiters in one budget's queue; beyond it a caller is refused at once.
+use super::horizon::Horizon;
+use super::pace::Pace;
+use super::queue::{Place, Queue};
+use super::quota::{self, Quota, Reservations};
+use super::{Config, Tenant, rooms};
+use crate::clock;
+
+/// Waiters in one budget's queue; beyond it a caller is told to come back.
 const WAITERS_MAX: usize = 10_000;
-/// When all places are held, a caller is told to try again after this.
+/// When all places are held, a caller that does not wait is told to try again after this.
 const BUSY_RETRY: Duration = Duration::from_millis(250);
 /// The queue never spins faster than this on a rate that rounds to now.
 const SLEEP_MIN: Duration = Duration::from_micros(100);
+/// A waiter before whom no room to run is free is looked at again after this.
+const ROOM_PATIENCE: Duration = Duration::from_millis(50);
+/// A room is not kept idle for a grant that is further away.
+const ROOM_KEPT: Duration = Duration::from_millis(100);
+/// Returns where no rate is known: so far apart.
+const RETURN_STEP: Duration = Duration::from_millis(10);
+/// Those that wait in the journal are called in so that the queue holds the grants of this time.
+const CALLED_IN: Duration = Duration::from_secs(1);
+const CALLED_IN_MAX: f64 = 1_000.0;
+/// After a reservation that could not be written; the journal has said why.
+const RESERVE_RETRY: Duration = Duration::from_secs(1);
 
 pub struct Budget {
     pub name: String,
-    rate: Option<RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Nanos>>>,
-    interval: Duration,
+    /// In the configuration; else what is learnt of an upstream without a limit.
+    pub configured: bool,
     concurrency: Option<Arc<Semaphore>>,
-    queue: Mutex<Queue>,
+    /// Of the concurrency, altogether.
+    places: usize,
+    state: Mutex<State>,
+    /// The pace may have changed.
+    changed: Notify,
+    /// The wall-clock time of an instant, for who reads the grants in the log.
+    origin: (Instant, jiff::Timestamp),
+}
+
+struct State {
+    queue: Queue<Waiter>,
+    pace: Pace,
+    quota: Option<Quota>,
+    reservations: Option<Arc<dyn Reservations>>,
+    horizon: Horizon,
+    /// The journal may have more to come back than the horizon knows.
+    more: bool,
+    /// A task is serving the queue.
+    served: bool,
+    granted_total: u64,
+}
+
+struct Waiter {
+    /// It needs a room to run before it is granted anything.
+    rooms: Option<Arc<rooms::Rooms>>,
+    sender: oneshot::Sender<Entered>,
+}
+
+/// Who asks, and how.
+pub struct Ask<'a> {
+    pub tenant: &'a Tenant,
+    pub patience: Duration,
+    /// It first asked so long ago, and was held back since.
+    pub waited: Duration,
+    /// Where it needs room to run: it waits without one, and is granted with one.
+    pub rooms: Option<Arc<rooms::Rooms>>,
 }
 
 /// Holds a place in the budget's concurrency until dropped.
@@ -35,258 +83,454 @@ pub struct Permit {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+#[derive(Debug)]
+pub struct Entered {
+    pub permit: Permit,
+    pub room: Option<rooms::Room>,
+}
+
 /// The budget could not serve within the caller's patience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub after: Duration,
+    /// The quota is spent, not the rate.
+    pub quota: bool,
 }
 
-#[derive(Default)]
-struct Queue {
-    /// Tenants with waiters, in the order of their turns.
-    turns: VecDeque<String>,
-    waiters: HashMap<String, VecDeque<oneshot::Sender<Permit>>>,
-    length: usize,
-    /// A task is serving the queue.
-    served: bool,
-    /// The system asked for silence until then.
-    slowed_until: Option<Instant>,
-    granted_total: u64,
+/// A budget as it is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Configured, and learnt; grants a second.
+    pub rate: Option<f64>,
+    pub learnt: Option<f64>,
+    pub queue: std::collections::BTreeMap<String, usize>,
+    pub returning: bool,
+    pub paused_for: Option<Duration>,
+    pub granted_total: u64,
+    pub in_use: Option<(usize, usize)>,
+    pub quotas: Vec<quota::Shown>,
 }
 
 impl Budget {
     /// A budget that starts empty: what was granted before a restart is not known any more.
-    pub fn new(name: &str, config: &super::Config) -> Budget {
-        let one = std::num::NonZeroU32::MIN;
-        let burst = config.burst.unwrap_or(one);
-        let interval = config.rate.map_or(Duration::ZERO, super::Rate::interval);
-        let rate = config.rate.map(|rate| {
-            let quota = Quota::with_period(rate.interval())
-                .expect("an interval is never zero")
-                .allow_burst(burst);
-            let rate = RateLimiter::direct_with_clock(quota, MonotonicClock::start());
-            let _ = rate.check_n(burst);
-            rate
-        });
+    pub fn new(name: &str, config: &Config) -> Budget {
+        let now = Instant::now();
         Budget {
             name: name.to_owned(),
-            rate,
-            interval,
+            configured: true,
             concurrency: config.concurrency.map(|n| Arc::new(Semaphore::new(n.get() as usize))),
-            queue: Mutex::default(),
+            places: config.concurrency.map_or(0, |n| n.get() as usize),
+            state: Mutex::new(State {
+                queue: Queue::default(),
+                pace: Pace::empty(config, now),
+                quota: None,
+                reservations: None,
+                horizon: Horizon::default(),
+                // What an earlier process held back is in the journal.
+                more: true,
+                served: false,
+                granted_total: 0,
+            }),
+            changed: Notify::new(),
+            origin: (now, jiff::Timestamp::now()),
         }
     }
 
-    /// Waits for the tenant's turn, at most for `patience`.
-    pub async fn enter(
-        self: &Arc<Self>,
-        tenant: &str,
-        patience: Duration,
-    ) -> Result<Permit, Refused> {
-        let granted = {
-            let mut queue = self.lock();
-            if queue.length == 0
-                && let Ok(permit) = self.grant_now(&mut queue)
+    /// For an upstream without a limit: it grants at once until its system refuses.
+    pub fn learning(name: &str) -> Budget {
+        Budget { configured: false, ..Budget::new(name, &Config::default()) }
+    }
+
+    /// From here on its quotas hold, counted there.
+    pub fn count_in(&self, config: &Config, reservations: &Arc<dyn Reservations>) {
+        let mut state = self.lock();
+        state.quota = Quota::of(config);
+        state.reservations = Some(reservations.clone());
+    }
+
+    /// Passes at once or not at all; for callers that can be told to come back.
+    pub fn try_enter(&self) -> Result<Permit, Refused> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let until = match state.queue.is_empty() {
+            true => match self.grant(&mut state, now) {
+                Ok(permit) => return Ok(permit),
+                Err(until) => until,
+            },
+            false => now + state.expected(&Tenant::present(), now, now),
+        };
+        let after = until.saturating_duration_since(now).max(SLEEP_MIN);
+        Err(Refused { after, quota: state.quota_spent(now).is_some() })
+    }
+
+    /// Waits for the tenant's turn, at most for its patience.
+    pub async fn enter(self: &Arc<Self>, ask: Ask<'_>) -> Result<Entered, Refused> {
+        let now = Instant::now();
+        let asked = now.checked_sub(ask.waited).unwrap_or(now);
+        let (ticket, granted) = {
+            let mut state = self.lock();
+            if ask.rooms.is_none()
+                && state.queue.is_empty()
+                && let Ok(permit) = self.grant(&mut state, now)
             {
-                return Ok(permit);
+                return Ok(Entered { permit, room: None });
             }
-            let expected = self.expected_wait(&queue);
-            if expected > patience || queue.length >= WAITERS_MAX {
-                return Err(Refused { after: expected.max(self.interval) });
+            let expected = state.expected(ask.tenant, asked, now);
+            if expected > ask.patience || state.queue.len() >= WAITERS_MAX {
+                return Err(state.send_away(ask.tenant, now));
             }
             let (sender, receiver) = oneshot::channel();
-            queue.push(tenant, sender);
-            if !queue.served {
-                queue.served = true;
+            let place = state.queue.push(ask.tenant, asked, Waiter { rooms: ask.rooms, sender });
+            if !state.served {
+                state.served = true;
                 tokio::spawn(Arc::clone(self).serve());
             }
-            receiver
+            (Ticket { budget: self, tenant: ask.tenant, place }, receiver)
         };
-        match tokio::time::timeout(patience, granted).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The dropped receiver is skipped by the server; no grant is lost with it.
-            _ => Err(Refused { after: self.expected_wait(&self.lock()).max(self.interval) }),
+        let granted = tokio::time::timeout(ask.patience, granted).await;
+        drop(ticket);
+        match granted {
+            Ok(Ok(entered)) => Ok(entered),
+            _ => Err(self.lock().send_away(ask.tenant, Instant::now())),
         }
     }
 
-    /// The system behind the budget asked to be left alone: nobody passes for that long.
-    pub fn slow_down(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut queue = self.lock();
-        queue.slowed_until = Some(queue.slowed_until.map_or(until, |known| known.max(until)));
+    /// What the system behind the budget let know: everyone's pace.
+    pub fn hear(&self, heard: &Heard) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.pace.hear(heard, now);
+        if heard.refusal.is_some() {
+            let pause_ms = state.pace.blocked(now).map(|until| (until - now).as_millis() as u64);
+            let rate = state.pace.learnt_rate(now);
+            tracing::info!(limit = self.name, pause_ms, rate, "the system asks for a slower pace");
+        }
+        drop(state);
+        self.changed.notify_one();
     }
 
-    /// Callers waiting now.
-    pub fn waiting(&self) -> usize {
-        self.lock().length
+    /// Between two grants while there is demand.
+    pub fn interval(&self) -> Duration {
+        self.lock().interval(Instant::now())
     }
 
-    pub fn granted_total(&self) -> u64 {
-        self.lock().granted_total
+    /// How many of those that wait in the journal are to come now, so that the budget is used.
+    pub fn called_in(&self) -> u32 {
+        let now = Instant::now();
+        let state = self.lock();
+        if !state.more && !state.horizon.any(now) || state.earliest(now) > now {
+            return 0;
+        }
+        let rate = 1.0 / state.interval(now).as_secs_f64();
+        let wanted = (rate * CALLED_IN.as_secs_f64()).ceil().clamp(1.0, CALLED_IN_MAX) as usize;
+        let short = wanted.saturating_sub(state.queue.len());
+        if short * 2 < wanted { 0 } else { u32::try_from(short).unwrap_or(u32::MAX) }
     }
 
-    /// How much longer the system has asked to be left alone.
-    pub fn slowed_for(&self) -> Duration {
-        self.lock().slowed().unwrap_or_default()
+    /// None of those that were called in was there: all have come back.
+    pub fn all_back(&self) {
+        let mut state = self.lock();
+        state.more = false;
+        state.horizon.clear();
+    }
+
+    /// The quotas are not spent.
+    pub fn has_quota(&self) -> bool {
+        self.lock().quota_spent(Instant::now()).is_none()
+    }
+
+    /// At a stop: what was reserved and not granted can be granted by the next process.
+    pub async fn give_back(&self) {
+        let (rest, reservations) = {
+            let mut state = self.lock();
+            let rest = state.quota.as_mut().map(Quota::rest).unwrap_or_default();
+            (rest, state.reservations.clone())
+        };
+        let Some(reservations) = reservations else { return };
+        for (period, count) in rest {
+            let count = i64::try_from(count).unwrap_or(0);
+            if let Err(error) = reservations.reserve(&self.name, &period, -count).await {
+                tracing::warn!(limit = self.name, error, "a rest of a quota is wasted");
+            }
+        }
+    }
+
+    pub fn shown(&self) -> Shown {
+        let now = Instant::now();
+        let state = self.lock();
+        Shown {
+            rate: state.pace.configured(),
+            learnt: state.pace.learnt_rate(now),
+            queue: state.queue.lengths(),
+            returning: state.horizon.any(now),
+            paused_for: state.pace.blocked(now).map(|until| until - now),
+            granted_total: state.granted_total,
+            in_use: self
+                .concurrency
+                .as_ref()
+                .map(|all| (self.places.saturating_sub(all.available_permits()), self.places)),
+            quotas: state.quota.as_ref().map(|quota| quota.shown(clock::now())).unwrap_or_default(),
+        }
     }
 
     async fn serve(self: Arc<Self>) {
+        let mut room = None;
         loop {
             let mut place = match &self.concurrency {
                 Some(places) => Arc::clone(places).acquire_owned().await.ok(),
                 None => None,
             };
-            while let Some(pause) = {
-                let mut queue = self.lock();
-                match self.serve_one(&mut queue, &mut place) {
-                    Served::One => None,
-                    Served::NotYet(pause) => Some(pause),
-                    Served::Empty => {
-                        queue.served = false;
-                        return;
+            loop {
+                let served = self.serve_one(&mut place, &mut room);
+                match served {
+                    Served::One => break,
+                    Served::Empty => return,
+                    Served::NotYet(until) => {
+                        let pause = until.saturating_duration_since(Instant::now()).max(SLEEP_MIN);
+                        if pause > ROOM_KEPT {
+                            room = None;
+                        }
+                        tokio::select! {
+                            () = tokio::time::sleep(pause) => {}
+                            () = self.changed.notified() => {}
+                        }
+                    }
+                    Served::NoRoom(rooms) => {
+                        room = tokio::time::timeout(ROOM_PATIENCE, rooms.enter_first()).await.ok();
+                    }
+                    Served::Reserve => {
+                        if let Err(error) = self.reserve().await {
+                            tracing::error!(limit = self.name, error, "a quota cannot be reserved");
+                            tokio::time::sleep(RESERVE_RETRY).await;
+                        }
                     }
                 }
-            } {
-                tokio::time::sleep(pause).await;
             }
         }
     }
 
-    fn serve_one(&self, queue: &mut Queue, place: &mut Option<OwnedSemaphorePermit>) -> Served {
-        queue.drop_closed();
-        if queue.length == 0 {
+    fn serve_one(
+        &self,
+        place: &mut Option<OwnedSemaphorePermit>,
+        room: &mut Option<rooms::Room>,
+    ) -> Served {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let any = state.queue.next(|_| true);
+        let Some(first) = any else {
+            state.served = false;
             return Served::Empty;
+        };
+        match state.quota.as_ref().map(|quota| quota.state(clock::now())) {
+            Some(quota::State::Reserve) => return Served::Reserve,
+            Some(quota::State::Spent(until)) => return Served::NotYet(at(until, now)),
+            Some(quota::State::Has) | None => {}
         }
-        if let Some(pause) = queue.slowed() {
-            return Served::NotYet(pause);
+        // Order matters: room first, then the grant, so that what is granted leaves at once.
+        let mut runs = room.take();
+        let chosen = match state.queue.peek(&first).and_then(|waiter| waiter.rooms.clone()) {
+            None => first,
+            Some(rooms) => {
+                runs = runs.or_else(|| rooms.try_enter());
+                match runs {
+                    Some(_) => first,
+                    None => match state.queue.next(|waiter| waiter.rooms.is_none()) {
+                        Some(other) => other,
+                        None => return Served::NoRoom(rooms),
+                    },
+                }
+            }
+        };
+        if let Err(until) = state.pace.take(now) {
+            *room = runs;
+            return Served::NotYet(until);
         }
-        if let Some(pause) = self.rate_refusal() {
-            return Served::NotYet(pause);
+        state.granted(self, now);
+        if let Some(waiter) = state.queue.take(&chosen.0, chosen.1) {
+            let needed = if waiter.rooms.is_some() { runs.take() } else { None };
+            let permit = Permit { _place: place.take() };
+            let _ = waiter.sender.send(Entered { permit, room: needed });
         }
-        if let Some(waiter) = queue.pop() {
-            queue.granted();
-            let _ = waiter.send(Permit { _place: place.take() });
-        }
+        *room = runs;
         Served::One
     }
 
-    /// Takes one grant from the rate, or says how long until there is one.
-    fn rate_refusal(&self) -> Option<Duration> {
-        let rate = self.rate.as_ref()?;
-        let not_until = rate.check().err()?;
-        Some(not_until.wait_time_from(rate.clock().now()).max(SLEEP_MIN))
+    /// Reserves the next block of each term that has none.
+    async fn reserve(&self) -> Result<(), String> {
+        let (wanted, reservations) = {
+            let state = self.lock();
+            let wanted = state.quota.as_ref().map(|quota| quota.wanted(clock::now()));
+            (wanted.unwrap_or_default(), state.reservations.clone())
+        };
+        let reservations = reservations.ok_or("nothing to reserve with")?;
+        for (term, period) in wanted {
+            let before = reservations.reserved(&self.name, &period).await?;
+            let block = self.lock().quota.as_ref().map_or(0, |quota| quota.block(term, before));
+            if block > 0 {
+                let count = i64::try_from(block).unwrap_or(i64::MAX);
+                // Order matters: on disk before any of it is granted.
+                reservations.reserve(&self.name, &period, count).await?;
+            }
+            if let Some(quota) = &mut self.lock().quota {
+                quota.reserved(term, &period, before + block, block, clock::now());
+            }
+        }
+        Ok(())
     }
 
-    fn grant_now(&self, queue: &mut Queue) -> Result<Permit, Refused> {
-        if let Some(after) = queue.slowed() {
-            return Err(Refused { after });
+    /// One grant now, if pace, quota and concurrency have it; else when it is worth asking again.
+    fn grant(&self, state: &mut State, now: Instant) -> Result<Permit, Instant> {
+        match state.quota.as_ref().map(|quota| quota.state(clock::now())) {
+            Some(quota::State::Spent(until)) => return Err(at(until, now)),
+            // The queue reserves.
+            Some(quota::State::Reserve) => return Err(now),
+            Some(quota::State::Has) | None => {}
         }
         let place = match &self.concurrency {
-            Some(places) => match Arc::clone(places).try_acquire_owned() {
-                Ok(place) => Some(place),
-                Err(_) => return Err(Refused { after: self.interval.max(BUSY_RETRY) }),
-            },
+            Some(places) => {
+                let place = Arc::clone(places).try_acquire_owned();
+                Some(place.map_err(|_| now + BUSY_RETRY)?)
+            }
             None => None,
         };
-        if let Some(after) = self.rate_refusal() {
-            return Err(Refused { after });
-        }
-        queue.granted();
+        state.pace.take(now)?;
+        state.granted(self, now);
         Ok(Permit { _place: place })
     }
 
-    /// What the queue and the system's wish add up to, before concurrency.
-    fn expected_wait(&self, queue: &Queue) -> Duration {
-        let turns = u32::try_from(queue.length).unwrap_or(u32::MAX);
-        self.interval.saturating_mul(turns) + queue.slowed().unwrap_or_default()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 enum Served {
     One,
-    NotYet(Duration),
+    NotYet(Instant),
+    NoRoom(Arc<rooms::Rooms>),
+    Reserve,
     Empty,
 }
 
-impl Queue {
-    fn push(&mut self, tenant: &str, waiter: oneshot::Sender<Permit>) {
-        let waiters = self.waiters.entry(tenant.to_owned()).or_default();
-        if waiters.is_empty() {
-            self.turns.push_back(tenant.to_owned());
+impl State {
+    fn granted(&mut self, budget: &Budget, now: Instant) {
+        if let Some(quota) = &mut self.quota {
+            quota.take();
         }
-        waiters.push_back(waiter);
-        self.length += 1;
-    }
-
-    fn pop(&mut self) -> Option<oneshot::Sender<Permit>> {
-        let tenant = self.turns.pop_front()?;
-        let waiters = self.waiters.get_mut(&tenant)?;
-        let waiter = waiters.pop_front();
-        self.length -= usize::from(waiter.is_some());
-        if waiters.is_empty() {
-            self.waiters.remove(&tenant);
-        } else {
-            self.turns.push_back(tenant);
-        }
-        waiter
-    }
-
-    /// Forgets waiters whose callers gave up.
-    fn drop_closed(&mut self) {
-        for waiters in self.waiters.values_mut() {
-            waiters.retain(|waiter| !waiter.is_closed());
-        }
-        self.waiters.retain(|_, waiters| !waiters.is_empty());
-        self.turns.retain(|tenant| self.waiters.contains_key(tenant));
-        self.length = self.waiters.values().map(VecDeque::len).sum();
-    }
-
-    fn granted(&mut self) {
         self.granted_total += 1;
+        if budget.configured {
+            // The instant of the decision, not of this line.
+            let since = now.saturating_duration_since(budget.origin.0);
+            let at_us = budget.origin.1.as_microsecond() + since.as_micros() as i64;
+            tracing::trace!(target: "crossdock::grant", limit = budget.name, at_us, "granted");
+        }
     }
 
-    fn slowed(&self) -> Option<Duration> {
-        let left = self.slowed_until?.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then_some(left)
+    fn interval(&self, now: Instant) -> Duration {
+        self.pace.interval(now).unwrap_or(RETURN_STEP)
+    }
+
+    fn quota_spent(&self, now: Instant) -> Option<Instant> {
+        match self.quota.as_ref()?.state(clock::now()) {
+            quota::State::Spent(until) => Some(at(until, now)),
+            _ => None,
+        }
+    }
+
+    /// Before that nobody is granted anything.
+    fn earliest(&self, now: Instant) -> Instant {
+        let blocked = self.pace.blocked(now).into_iter().chain(self.quota_spent(now));
+        blocked.fold(now, Instant::max)
+    }
+
+    /// How long one who first asked then would wait here. Who is new waits behind those of its own
+    /// that are still to come back.
+    fn expected(&self, tenant: &Tenant, asked: Instant, now: Instant) -> Duration {
+        let blocked = self.earliest(now).saturating_duration_since(now);
+        if self.queue.is_empty() && blocked.is_zero() && self.pace.interval(now).is_none() {
+            return Duration::ZERO;
+        }
+        let coming = |name: &str| self.horizon.last(name, now).is_some();
+        let turns = self.queue.turns(tenant, asked, coming);
+        let wait = blocked + self.pace.interval(now).unwrap_or_default().mul_f64(turns);
+        let behind = self.horizon.last(&tenant.name, now).filter(|_| asked >= now);
+        behind.map_or(wait, |last| wait.max(last - now))
+    }
+
+    /// Told to come back at a time of its own.
+    fn send_away(&mut self, tenant: &Tenant, now: Instant) -> Refused {
+        let interval = self.interval(now);
+        let waiting = self.queue.turns(tenant, now, |_| false);
+        let earliest = self.earliest(now) + interval.mul_f64(waiting - 1.0);
+        let slot = self.horizon.book(tenant, earliest, interval, now);
+        Refused { after: slot - now, quota: self.quota_spent(now).is_some() }
     }
 }
 
-/// Tokio's clock, so that paused time in tests moves the budgets too.
-#[derive(Clone, Debug)]
-pub(super) struct MonotonicClock {
-    origin: Instant,
+/// A wall-clock time as an instant; at the latest in a day.
+fn at(until: jiff::Timestamp, now: Instant) -> Instant {
+    const FAR: Duration = Duration::from_secs(32 * 86_400);
+    let left = until.duration_since(clock::now());
+    now + Duration::try_from(left).unwrap_or_default().min(FAR)
 }
 
-impl MonotonicClock {
-    pub(super) fn start() -> Self {
-        MonotonicClock { origin: Instant::now() }
-    }
+/// A waiter's place in the queue, given up with it.
+struct Ticket<'a> {
+    budget: &'a Budget,
+    tenant: &'a Tenant,
+    place: Place,
 }
 
-impl Clock for MonotonicClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        // An offset keeps the first instants away from zero, where GCRA would saturate.
-        Nanos::from(self.origin.elapsed() + Duration::from_secs(1 << 20))
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.budget.lock().queue.remove(self.tenant, self.place);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
+    use route::Priority;
+
     use super::*;
 
     fn budget(rate: &str, burst: u32, concurrency: Option<u32>) -> Arc<Budget> {
-        let config = super::super::Config {
+        let config = Config {
             rate: Some(rate.parse().unwrap()),
-            burst: std::num::NonZeroU32::new(burst),
-            concurrency: concurrency.and_then(std::num::NonZeroU32::new),
+            burst: NonZeroU32::new(burst),
+            concurrency: concurrency.and_then(NonZeroU32::new),
+            ..Config::default()
         };
         Arc::new(Budget::new("test", &config))
+    }
+
+    fn tenant(name: &str) -> Tenant {
+        Tenant::named(name, Priority::Normal)
+    }
+
+    async fn enter(budget: &Arc<Budget>, name: &str, patience_s: u64) -> Result<Entered, Refused> {
+        enter_again(budget, name, patience_s, Duration::ZERO).await
+    }
+
+    async fn enter_again(
+        budget: &Arc<Budget>,
+        name: &str,
+        patience_s: u64,
+        waited: Duration,
+    ) -> Result<Entered, Refused> {
+        let (tenant, patience) = (tenant(name), Duration::from_secs(patience_s));
+        budget.enter(Ask { tenant: &tenant, patience, waited, rooms: None }).await
+    }
+
+    /// Never more than burst + rate x T of them in any window T.
+    fn check_windows(granted: &mut [Duration], rate: f64, burst: f64) {
+        granted.sort();
+        for (first, from) in granted.iter().enumerate() {
+            for (last, to) in granted.iter().enumerate().skip(first) {
+                let (count, window) = ((last - first + 1) as f64, (*to - *from).as_secs_f64());
+                assert!(count <= burst + rate * window + 1e-6, "{count} in {window} s");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -296,9 +540,8 @@ mod tests {
         let mut tasks = Vec::new();
         for n in 0..300 {
             let budget = Arc::clone(&budget);
-            let tenant = format!("route-{}", n % 3);
             tasks.push(tokio::spawn(async move {
-                budget.enter(&tenant, Duration::from_secs(60)).await.unwrap();
+                enter(&budget, &format!("route-{}", n % 3), 60).await.unwrap();
                 Instant::now()
             }));
         }
@@ -306,17 +549,7 @@ mod tests {
         for task in tasks {
             granted.push(task.await.unwrap().duration_since(start));
         }
-        granted.sort();
-        for (first, from) in granted.iter().enumerate() {
-            for (last, to) in granted.iter().enumerate().skip(first) {
-                let allowed = 10.0 + 50.0 * (*to - *from).as_secs_f64() + 1.0;
-                assert!(
-                    (last - first + 1) as f64 <= allowed,
-                    "{first}..{last} in {:?}",
-                    *to - *from
-                );
-            }
-        }
+        check_windows(&mut granted, 50.0, 10.0);
         assert!(granted.last().unwrap().as_secs_f64() < 6.5, "the budget is used: {granted:?}");
     }
 
@@ -328,7 +561,7 @@ mod tests {
         for tenant in ["busy"; 20].into_iter().chain(["quiet"]) {
             let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
             tasks.push(tokio::spawn(async move {
-                budget.enter(tenant, Duration::from_secs(60)).await.unwrap();
+                enter(&budget, tenant, 60).await.unwrap();
                 order.lock().unwrap().push(tenant);
             }));
             tokio::task::yield_now().await;
@@ -341,20 +574,159 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slowed_budget_lets_nobody_pass() {
+    async fn a_paused_budget_lets_nobody_pass() {
         let budget = budget("100/s", 1, None);
-        budget.slow_down(Duration::from_secs(30));
-        let refused = budget.enter("a", Duration::from_secs(5)).await.unwrap_err();
+        let after = Some(Duration::from_secs(30));
+        let refusal = Some(connector::Refusal { after, too_many: true });
+        budget.hear(&Heard { refusal, allowance: None });
+        let refused = enter(&budget, "a", 5).await.unwrap_err();
         assert!(refused.after >= Duration::from_secs(29), "{refused:?}");
-        budget.enter("a", Duration::from_secs(40)).await.unwrap();
+        assert_eq!(budget.called_in(), 0, "nobody is called in during a pause");
+        enter(&budget, "a", 40).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_free_again_when_its_permit_is_dropped() {
         let budget = budget("1000/s", 10, Some(1));
-        let first = budget.enter("a", Duration::from_secs(1)).await.unwrap();
-        assert!(budget.enter("b", Duration::from_millis(100)).await.is_err());
+        let first = enter(&budget, "a", 1).await.unwrap();
+        assert!(enter(&budget, "b", 1).await.is_err());
         drop(first);
-        budget.enter("b", Duration::from_secs(1)).await.unwrap();
+        enter(&budget, "b", 1).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn thousands_that_were_held_come_back_one_after_the_other_and_are_held_once() {
+        let budget = budget("50/s", 10, None);
+        let start = Instant::now();
+        let mut tasks = Vec::new();
+        for _ in 0..2_000 {
+            let budget = Arc::clone(&budget);
+            tasks.push(tokio::spawn(async move {
+                let asked = Instant::now();
+                let mut holds = 0;
+                let mut patience_s = 5;
+                loop {
+                    match enter_again(&budget, "busy", patience_s, asked.elapsed()).await {
+                        Ok(_) => return (Instant::now(), holds),
+                        Err(refused) => {
+                            holds += 1;
+                            patience_s = 60;
+                            tokio::time::sleep(refused.after).await;
+                        }
+                    }
+                }
+            }));
+        }
+        // One that asks in the middle of it for another route does not wait behind them all.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let asked = Instant::now();
+        enter(&budget, "quiet", 5).await.unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+        let (mut granted, mut holds) = (Vec::new(), 0);
+        for task in tasks {
+            let (at, held) = task.await.unwrap();
+            granted.push(at - start);
+            assert!(held <= 2, "held {held} times");
+            holds += held;
+        }
+        check_windows(&mut granted, 50.0, 10.0);
+        let took = granted.last().unwrap().as_secs_f64();
+        assert!(took < 2_000.0 / 50.0 / 0.95, "used to 95 of 100: {took}");
+        assert!(holds <= 2_000, "{holds} holds of 2000 calls");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_in_the_journal_are_called_in_when_the_queue_runs_dry() {
+        let budget = budget("50/s", 10, None);
+        assert_eq!(budget.called_in(), 50, "of what an earlier process left");
+        budget.all_back();
+        assert_eq!(budget.called_in(), 0);
+        let waiters: Vec<_> = (0..100)
+            .map(|_| {
+                let budget = Arc::clone(&budget);
+                tokio::spawn(async move { enter(&budget, "a", 1).await.is_ok() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(budget.called_in(), 0, "there are enough here");
+        let mut served = 0;
+        for waiter in waiters {
+            served += usize::from(waiter.await.unwrap());
+        }
+        assert!((45..=60).contains(&served), "{served}");
+        assert!(budget.called_in() >= 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_grant_is_not_given_before_there_is_room_and_others_pass_meanwhile() {
+        let budget = budget("100/s", 1, None);
+        let rooms = rooms::Rooms::new(1);
+        let taken = rooms.enter().await;
+        let (waiting, needs) = (Arc::clone(&budget), rooms.clone());
+        let waiter = tokio::spawn(async move {
+            let (tenant, patience) = (tenant("a"), Duration::from_secs(60));
+            let ask = Ask { tenant: &tenant, patience, waited: Duration::ZERO, rooms: Some(needs) };
+            waiting.enter(ask).await.unwrap()
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(budget.shown().granted_total, 0);
+        // A request of a call that runs needs none, and is not kept from ending by who waits for it.
+        enter(&budget, "b", 1).await.unwrap();
+        drop(taken);
+        let entered = waiter.await.unwrap();
+        assert!(entered.room.is_some());
+        assert!(rooms.try_enter().is_none());
+        drop(entered);
+        assert!(rooms.try_enter().is_some());
+    }
+
+    #[derive(Default)]
+    struct InMemory(Mutex<std::collections::BTreeMap<String, i64>>);
+
+    impl Reservations for InMemory {
+        fn reserved<'a>(
+            &'a self,
+            _: &'a str,
+            period: &'a str,
+        ) -> connector::BoxFuture<'a, Result<u64, String>> {
+            let known = self.0.lock().unwrap().get(period).copied().unwrap_or(0);
+            Box::pin(async move { Ok(known as u64) })
+        }
+
+        fn reserve<'a>(
+            &'a self,
+            _: &'a str,
+            period: &'a str,
+            count: i64,
+        ) -> connector::BoxFuture<'a, Result<(), String>> {
+            *self.0.lock().unwrap().entry(period.to_owned()).or_default() += count;
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quota_is_reserved_before_it_is_granted_and_given_back_at_a_stop() {
+        let config = Config { monthly: std::num::NonZeroU64::new(450), ..Config::default() };
+        let journal = Arc::new(InMemory::default());
+        let reservations: Arc<dyn Reservations> = journal.clone();
+        let reserved = || journal.0.lock().unwrap().values().sum::<i64>();
+        for life in 0..2 {
+            let budget = Arc::new(Budget::new("test", &config));
+            budget.count_in(&config, &reservations);
+            for n in 1..=201 {
+                enter(&budget, "a", 5).await.unwrap();
+                assert!(reserved() >= life * 201 + n, "granted before it was reserved");
+            }
+            budget.give_back().await;
+            assert_eq!(reserved(), (life + 1) * 201);
+        }
+        let budget = Arc::new(Budget::new("test", &config));
+        budget.count_in(&config, &reservations);
+        for _ in 0..48 {
+            enter(&budget, "a", 5).await.unwrap();
+        }
+        let refused = enter(&budget, "a", 5).await.unwrap_err();
+        assert!(refused.quota, "{refused:?}");
+        assert_eq!(reserved(), 450);
     }
 }

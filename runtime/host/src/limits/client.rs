@@ -9,11 +9,11 @@ use std::time::Duration;
 use dashmap::DashMap;
 use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
+use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::budget::MonotonicClock;
 use super::{Config, Rate};
 
 /// Callers remembered for one limit. Beyond it the idle are forgotten, and strangers share a budget.
@@ -184,6 +184,27 @@ fn network(address: std::net::IpAddr) -> std::net::IpAddr {
 
 fn seconds_up(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+/// Tokio's clock, so that paused time in tests moves the budgets too.
+#[derive(Clone, Debug)]
+struct MonotonicClock {
+    origin: tokio::time::Instant,
+}
+
+impl MonotonicClock {
+    fn start() -> Self {
+        MonotonicClock { origin: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for MonotonicClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        // An offset keeps the first instants away from zero, where GCRA would saturate.
+        Nanos::from(self.origin.elapsed() + Duration::from_secs(1 << 20))
+    }
 }
 
 #[cfg(test)]

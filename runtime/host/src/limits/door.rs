@@ -3,14 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use connector::{BoxFuture, Door, Permit, Refused};
+use connector::{BoxFuture, Door, Heard, Permit, Refused};
 
-use super::Budget;
-
-tokio::task_local! {
-    /// The route on whose behalf a connector is called; the tenant in the queues of budgets.
-    pub static TENANT: String;
-}
+use super::budget::Ask;
+use super::{Budget, Tenant};
 
 pub struct UpstreamDoor {
     budget: Arc<Budget>,
@@ -26,21 +22,22 @@ impl UpstreamDoor {
 impl Door for UpstreamDoor {
     fn enter(&self) -> BoxFuture<'_, Result<Permit, Refused>> {
         // Taken here: the future may be polled by a task of the HTTP client's.
-        let tenant = TENANT.try_with(Clone::clone).unwrap_or_default();
+        let tenant = Tenant::present();
         Box::pin(async move {
-            match self.budget.enter(&tenant, self.patience).await {
-                Ok(permit) => Ok(Box::new(permit) as Permit),
-                Err(refused) => Err(Refused { after: refused.after }),
+            let patience = self.patience;
+            let ask = Ask { tenant: &tenant, patience, waited: Duration::ZERO, rooms: None };
+            match self.budget.enter(ask).await {
+                Ok(entered) => Ok(Box::new(entered.permit) as Permit),
+                Err(refused) => Err(Refused {
+                    limit: self.budget.name.clone(),
+                    after: refused.after,
+                    quota: refused.quota,
+                }),
             }
         })
     }
 
-    fn slow_down(&self, pause: Duration) {
-        tracing::info!(
-            limit = self.budget.name,
-            pause_ms = pause.as_millis(),
-            "the system asked for a pause"
-        );
-        self.budget.slow_down(pause);
+    fn hear(&self, heard: &Heard) {
+        self.budget.hear(heard);
     }
 }

@@ -62,8 +62,8 @@ pub fn upstreams(
             options.timeout = timeout.0;
         }
         let budget = entry.limit.as_deref().and_then(|limit| limits.get(limit));
-        options.door = budget
-            .map(|budget| Arc::new(UpstreamDoor::new(budget, config.work.limit_patience.0)) as _);
+        let budget = budget.unwrap_or_else(|| limits.of_upstream(name));
+        options.door = Some(Arc::new(UpstreamDoor::new(budget, config.work.limit_patience.0)));
         match Upstream::new(name, options) {
             Ok(upstream) => {
                 made.insert(name.clone(), upstream);

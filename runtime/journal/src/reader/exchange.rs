@@ -87,7 +87,7 @@ pub struct Cause {
     pub traceparent: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueTimer {
     pub exchange: u64,
     pub due_at_ms: u64,
@@ -257,15 +257,32 @@ impl Reader {
     /// Waits due at `now_ms`, the longest due first. A task whose time is over is no wait: it stays
     /// with its role.
     pub async fn due_timers(&self, now_ms: u64, limit: usize) -> Result<Vec<DueTimer>, Error> {
+        self.due_timers_after(now_ms, DueTimer { exchange: 0, due_at_ms: 0 }, limit).await
+    }
+
+    /// As `due_timers`, from the one after `last` on.
+    pub async fn due_timers_after(
+        &self,
+        now_ms: u64,
+        last: DueTimer,
+        limit: usize,
+    ) -> Result<Vec<DueTimer>, Error> {
         self.run(move |from| {
             let mut due = from.prepare_cached(
                 "SELECT exchange, due_at_ms FROM open
-                 WHERE due_at_ms <= ?1 AND state = ?3 ORDER BY due_at_ms LIMIT ?2",
+                 WHERE due_at_ms <= ?1 AND state = ?3 AND (due_at_ms, exchange) > (?4, ?5)
+                 ORDER BY due_at_ms, exchange LIMIT ?2",
             )?;
-            let found = due
-                .query_map(params![key(now_ms), rows(limit), State::Waiting.stored()], |row| {
-                    Ok(DueTimer { exchange: unsigned(row, 0)?, due_at_ms: unsigned(row, 1)? })
-                })?;
+            let values = params![
+                key(now_ms),
+                rows(limit),
+                State::Waiting.stored(),
+                key(last.due_at_ms),
+                key(last.exchange)
+            ];
+            let found = due.query_map(values, |row| {
+                Ok(DueTimer { exchange: unsigned(row, 0)?, due_at_ms: unsigned(row, 1)? })
+            })?;
             found.collect()
         })
         .await

@@ -111,6 +111,18 @@ impl Reader {
         .await
     }
 
+    /// What of a budget's calendar quota was reserved in that period.
+    pub async fn quota(&self, budget: &str, period: &str) -> Result<u64, Error> {
+        let (budget, period) = (budget.to_owned(), period.to_owned());
+        self.run(move |from| {
+            from.prepare_cached("SELECT reserved FROM quota WHERE budget = ?1 AND period = ?2")?
+                .query_row([budget, period], |row| unsigned(row, 0))
+                .optional()
+                .map(Option::unwrap_or_default)
+        })
+        .await
+    }
+
     pub async fn state_get(&self, connector: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let (connector, key) = (connector.to_owned(), key.to_owned());
         self.run(move |from| {

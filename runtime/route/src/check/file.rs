@@ -14,7 +14,7 @@ use crate::report::{Severity, code};
 use crate::source::{self, Source};
 use crate::step::{self, Each, Kind, Step, WrittenKind};
 use crate::written::{Leaf, Sheet, Table, Text};
-use crate::{machine, order, scope};
+use crate::{Priority, machine, order, scope};
 
 /// Steps of one route.
 pub(crate) const STEPS_MAX: usize = 200;
@@ -38,6 +38,7 @@ struct WrittenRoute {
     summary: Option<Text>,
     order: order::Written,
     saga: bool,
+    priority: Priority,
     source: Option<source::Written>,
     keys: Vec<(Text, Leaf)>,
     steps: Vec<(usize, step::Written)>,
@@ -87,6 +88,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
         summary: None,
         order: order::Written::default(),
         saga: false,
+        priority: Priority::Normal,
         source: None,
         keys: Vec::new(),
         steps: Vec::new(),
@@ -100,6 +102,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
         written.summary = route.text("summary");
         written.order = order::read(&route);
         written.saga = route.boolean("saga").is_some_and(|saga| saga.value);
+        written.priority = Priority::read(&route);
         if let Some(name) = &written.name {
             check_route_name(&route, name);
         }
@@ -217,6 +220,7 @@ fn plan(
             owner: written.owner?.value,
             summary: written.summary.map(|summary| summary.value),
             saga: written.saga,
+            priority: written.priority,
             file: file.path.clone(),
             text: Arc::from(file.text.as_str()),
             source: source?,

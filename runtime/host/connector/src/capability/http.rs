@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::auth::Outgoing;
-use super::door::Refused;
+use super::door::{Heard, Refused};
 use super::resolver::PRIVATE_ADDRESS;
 use super::token::Refusal;
 use super::upstream::{SendError, Upstream};
@@ -160,6 +160,8 @@ impl Leaving<'_> {
         if changes {
             traces.leaving();
         }
+        // Until it has answered. Cut, too late or refused, it stays so.
+        traces.ill();
         let started = Instant::now();
         let sent = self.upstream.send(self.method.clone(), &path, headers, self.body.clone());
         let response = match self.in_time(sent).await? {
@@ -197,11 +199,11 @@ impl Leaving<'_> {
         &self,
         response: Response<hyper::body::Incoming>,
     ) -> Result<Response<Full<Bytes>>, Error> {
-        if let Some(pause) = pause_asked(response.status(), response.headers())
-            && let Some(door) = self.upstream.door()
-        {
-            door.slow_down(pause);
+        if let Some(door) = self.upstream.door() {
+            let now = jiff::Timestamp::now();
+            door.hear(&Heard::of(response.status(), response.headers(), now));
         }
+        let ill = response.status().is_server_error();
         let (mut parts, body) = response.into_parts();
         let bytes_max = self.circumstances.grants.limits.response_body_bytes_max;
         let body = self.in_time(Limited::new(body, bytes_max).collect()).await?;
@@ -209,6 +211,9 @@ impl Leaving<'_> {
             Ok(_) => Error::HttpResponseBodySize(Some(bytes_max as u64)),
             Err(_) => Error::HttpResponseIncomplete,
         })?;
+        if !ill {
+            self.circumstances.traces.well();
+        }
         let mut body = Vec::from(body.to_bytes());
         scrub(&mut body);
         parts.headers.remove(header::SET_COOKIE);
@@ -232,6 +237,9 @@ impl Leaving<'_> {
     /// Nothing has left, and the guest cannot know why: the host's word replaces its fault.
     fn without_credentials(&self, refusal: Refusal) -> Error {
         let name = self.upstream.name();
+        if !refusal.definite {
+            self.circumstances.traces.ill();
+        }
         self.circumstances.traces.withhold(Fault {
             retry: match refusal.definite {
                 true => Retry::Never,
@@ -247,6 +255,11 @@ impl Leaving<'_> {
     fn over_budget(&self, refused: Refused) -> Error {
         let name = self.upstream.name();
         let after_ms = u64::try_from(refused.after.as_millis()).unwrap_or(u64::MAX);
+        let traces = &self.circumstances.traces;
+        if traces.requests.load(Ordering::Relaxed) == 1 {
+            // The first of the call: it is as if the call was not made.
+            traces.hold(refused);
+        }
         self.circumstances.traces.withhold(Fault {
             retry: Retry::Later { after_ms: Some(after_ms) },
             code: "upstream-limit".to_owned(),
@@ -351,23 +364,6 @@ fn meaning(error: SendError) -> (Error, bool) {
     (meaning, false)
 }
 
-/// How long a system wants everyone to wait: 429 or 503 with Retry-After.
-fn pause_asked(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    const PAUSE_MAX: Duration = Duration::from_secs(3600);
-    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        return None;
-    }
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let pause = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            at.duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO)
-        }
-    };
-    Some(pause.min(PAUSE_MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,20 +378,5 @@ mod tests {
         for level in ["/", "/a.b/c..d", "/a/...", "/v1/x%2fy"] {
             assert!(!climbs(level), "{level}");
         }
-    }
-
-    #[test]
-    fn a_pause_is_read_in_seconds_and_as_a_date() {
-        let asked = |status: u16, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
-            pause_asked(StatusCode::from_u16(status).unwrap(), &headers)
-        };
-        assert_eq!(asked(429, "7"), Some(Duration::from_secs(7)));
-        assert_eq!(asked(503, "0"), Some(Duration::ZERO));
-        assert_eq!(asked(429, "999999"), Some(Duration::from_secs(3600)));
-        assert_eq!(asked(429, "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(asked(429, "soon"), None);
-        assert_eq!(asked(500, "7"), None);
     }
 }

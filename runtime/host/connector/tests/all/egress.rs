@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use connector::{
-    Auth, BoxFuture, CallError, Connector, ConnectorConfig, Door, Fault, Limits, OAuth2, Permit,
-    Refused, Retry, Runtime, Secret, TokenLogin, Upstream, UpstreamOptions,
+    Auth, BoxFuture, CallError, Connector, ConnectorConfig, Door, Fault, Heard, Limits, OAuth2,
+    Permit, Refused, Retry, Runtime, Secret, TokenLogin, Upstream, UpstreamOptions,
 };
 
 use crate::guests::{act, act_in, context, hostile, hostile_with, runtime};
@@ -268,13 +268,18 @@ impl Door for Turnstile {
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             match left {
                 Ok(_) => Ok(Box::new(()) as Permit),
-                Err(_) => Err(Refused { after: Duration::from_secs(7) }),
+                Err(_) => Err(Refused {
+                    limit: "victim".to_owned(),
+                    after: Duration::from_secs(7),
+                    quota: false,
+                }),
             }
         })
     }
 
-    fn slow_down(&self, pause: Duration) {
-        self.pauses.lock().unwrap().push(pause);
+    fn hear(&self, heard: &Heard) {
+        let pause = heard.refusal.and_then(|refusal| refusal.after);
+        self.pauses.lock().unwrap().extend(pause);
     }
 }
 
@@ -294,9 +299,9 @@ async fn requests_pass_the_budgets_door_and_the_systems_pauses_reach_it() {
     assert_eq!(*door.pauses.lock().unwrap(), [Duration::from_secs(3)]);
 
     let error = act(&hostile, "attack", "http", "POST http://victim/x").await.unwrap_err();
-    let CallError::Fault(Fault { retry, code, .. }) = &error else { panic!("{error:?}") };
-    assert_eq!(*retry, Retry::Later { after_ms: Some(7000) });
-    assert_eq!(code, "upstream-limit");
+    let CallError::Held(held) = &error else { panic!("{error:?}") };
+    assert_eq!((held.limit.as_str(), held.after), ("victim", Duration::from_secs(7)));
+    assert_eq!(error.to_fault().retry, Retry::Later { after_ms: Some(7000) });
     // Even a guest that falls over it does not hide the reason.
     let error =
         act(&hostile, "attack", "http-then-trap", "POST http://victim/x").await.unwrap_err();

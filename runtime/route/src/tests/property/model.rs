@@ -155,6 +155,7 @@ impl<'a> Model<'a> {
                 assert!(!self.undoing, "taken back twice");
                 let maybe = self.effects.iter().find(|(_, effect)| effect.maybe);
                 assert!(maybe.is_none(), "taken back in doubt: {maybe:?}");
+                self.gave_up(&path);
                 self.undoing = true;
                 self.done.retain(|(_, wanted)| *wanted);
             }
@@ -175,7 +176,9 @@ impl<'a> Model<'a> {
                 assert!(!effect.maybe, "edited in doubt");
                 effect.may_raise = true;
             }
+            OutcomeKind::Excepted { fault: Some(_), .. } => self.gave_up(&path),
             OutcomeKind::SkippedFault { .. } => {
+                self.gave_up(&path);
                 assert_eq!(self.wanted(&path).on_fault, "skip");
                 assert!(!self.effect(&path).maybe, "gone without in doubt");
             }
@@ -344,7 +347,6 @@ impl<'a> Model<'a> {
         let path = exception.step.clone();
         match event {
             Event::Retry { .. } => {
-                self.tells_what_failed(&path, exception);
                 if exception.class == "in-doubt" && exception.code == "once" {
                     self.spoken.push(path.clone());
                 }
@@ -386,21 +388,16 @@ impl<'a> Model<'a> {
     }
 
     /// A policy that gave up did so for a reason that the model sees, too.
-    fn tells_what_failed(&mut self, path: &str, exception: &Exception) {
-        let wanted = if path.starts_with("undo:") || exception.fault.is_none() {
-            return;
-        } else {
-            self.wanted(path)
-        };
-        let effect = self.effect(path);
-        if effect.sent.is_none() {
-            // A query: it may be asked at any time.
+    fn gave_up(&mut self, path: &str) {
+        if path.starts_with("undo:") {
             return;
         }
-        let fault = exception.fault.as_ref().expect("looked at before");
+        let wanted = self.wanted(path);
+        let effect = self.effect(path);
+        let Some((_, fault)) = &effect.last_fault else { return };
         let spent = effect.faults >= wanted.attempts || fault.retry == Retry::Never;
         let reason = spent || effect.maybe || effect.is_over(wanted) || !effect.worth_it(wanted);
-        assert!(reason, "given up too early: {exception:?} {effect:?}");
+        assert!(reason, "given up too early: {path} {effect:?}");
     }
 
     fn wanted_name(&self, path: &str) -> &'a str {

@@ -42,8 +42,16 @@ const fn shape(operation: &'static str, retry: &'static str, attempts: usize) ->
     Shape { operation, retry, attempts, total: None, each: false, undo: true }
 }
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 9] = [
     shape("create-order", "{ attempts = 2, backoff = \"1s\" }", 2),
+    Shape {
+        total: Some(9_000),
+        ..shape(
+            "authorise",
+            "{ attempts = 6, backoff = \"2s\", total = \"9s\", jitter = \"none\" }",
+            6,
+        )
+    },
     Shape {
         total: Some(9_000),
         ..shape(

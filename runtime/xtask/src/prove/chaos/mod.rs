@@ -113,6 +113,7 @@ fn run(plan: Plan) -> Result<()> {
         ("TRYTON_RATE", "2000/s"),
         ("AVATAX_RATE", "500/s"),
         ("STRIPE_RATE", "1000/s"),
+        ("LIMIT_PATIENCE", "5s"),
         ("UPSTREAM_TIMEOUT", misbehaviour::UPSTREAM_TIMEOUT),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -53,26 +53,24 @@ impl Guest for Connector {
         let today = time::now().get(..10).unwrap_or_default().to_owned();
         let before = read_cursor(input.cursor.as_deref(), &today)?;
         let mut teller = Teller::new(&config, input.limit.clamp(1, LIMIT_MAX) as usize);
-        let mut now = Cursor { day: today, told: BTreeMap::new() };
+        let (sights, unread) = in_sight(&before)?;
+        // What InvenTree would not show now is as it was, and asked for the next time.
+        let mut now = Cursor { day: today, told: unread };
         let mut broken = false;
-        for (pk, sight) in in_sight(&before)? {
-            let told = before.told.get(&pk).copied().unwrap_or(0);
-            if broken {
-                now.told.insert(pk, told);
-                continue;
-            }
-            match teller.tell(&sight, told) {
-                Ok(Some(told)) => {
-                    now.told.insert(pk, told);
+        for (pk, sight) in sights {
+            let known = before.told.get(&pk).copied();
+            if !broken {
+                match teller.tell(&sight, known.unwrap_or(0)) {
+                    Ok(told) => {
+                        now.told.extend(told.map(|told| (pk, told)));
+                        continue;
+                    }
+                    // What was read already is told; where InvenTree failed, the next poll goes on.
+                    Err(_) if !teller.items.is_empty() => broken = true,
+                    Err(fault) => return Err(fault),
                 }
-                Ok(None) => {}
-                // What was read already is told; where InvenTree failed, the next poll goes on.
-                Err(_) if !teller.items.is_empty() => {
-                    broken = true;
-                    now.told.insert(pk, told);
-                }
-                Err(fault) => return Err(fault),
             }
+            now.told.extend(known.map(|told| (pk, told)));
         }
         teller.more |= broken;
         let Teller { items, more, .. } = teller;
@@ -165,8 +163,9 @@ fn read_cursor(cursor: Option<&str>, today: &str) -> Result<Cursor, Fault> {
         .map_err(|error| Fault::never("cursor", format!("not a cursor of this connector: {error}")))
 }
 
-/// The shipments to look at, in the order of their numbers.
-fn in_sight(before: &Cursor) -> Result<BTreeMap<i64, Sight>, Fault> {
+/// The shipments to look at, in the order of their numbers; and how much was told of those that are
+/// in no list and could not be read.
+fn in_sight(before: &Cursor) -> Result<(BTreeMap<i64, Sight>, BTreeMap<i64, usize>), Fault> {
     let floor = time::add_days(&before.day, -SIGHT_DAYS).unwrap_or_default();
     let recent = |date: &Option<String>| date.as_ref().is_some_and(|date| *date >= floor);
     let open: Vec<Shipment> = list(PATH, &[("order_outstanding", "true"), ("shipped", "false")])?;
@@ -184,16 +183,20 @@ fn in_sight(before: &Cursor) -> Result<BTreeMap<i64, Sight>, Fault> {
     let found = open.into_iter().chain(left).chain(arrived);
     let sight = |shipment: Shipment| (shipment.pk, Sight { shipment, missing: false });
     let mut seen: BTreeMap<i64, Sight> = found.map(sight).collect();
+    let mut unread = BTreeMap::new();
     for (pk, told) in &before.told {
         if *told >= SHIPPED || seen.contains_key(pk) {
             continue;
         }
         // Called off, or its order ended without it; a deleted one is forgotten.
-        if let Some(shipment) = get::<Shipment>(&format!("{PATH}{pk}/"))? {
-            seen.insert(*pk, Sight { shipment, missing: true });
+        match get::<Shipment>(&format!("{PATH}{pk}/")) {
+            Ok(Some(shipment)) => drop(seen.insert(*pk, Sight { shipment, missing: true })),
+            Ok(None) => {}
+            // One that cannot be read must not keep the others from being told.
+            Err(_) => drop(unread.insert(*pk, *told)),
         }
     }
-    Ok(seen)
+    Ok((seen, unread))
 }
 
 /// One milestone: its name, its kind, and the stage that it stands for.

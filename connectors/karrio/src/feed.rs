@@ -36,9 +36,11 @@ const FINISHED: [&str; 3] = ["delivered", "return_to_sender", "cancelled"];
 struct Cursor {
     /// Seconds since 1970: trackers created since then are looked at whatever their status.
     since: i64,
-    /// By tracker.
-    told: BTreeMap<String, Told>,
+    told: Seen,
 }
+
+/// By tracker.
+type Seen = BTreeMap<String, Told>;
 
 /// How many events were told, and which: a carrier may add one between others.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,11 +78,11 @@ impl Guest for Connector {
         };
         let forgotten = time::timestamp(now - i64::from(config.follow_days) * DAY_S);
         let limit = input.limit.clamp(1, LIMIT_MAX) as usize;
-        let mut told = BTreeMap::new();
+        let (sights, mut told) = in_sight(&before, &forgotten)?;
         let mut items = Vec::new();
         let mut more = false;
         let mut broken = false;
-        for (tracker, listed) in in_sight(&before, &forgotten)? {
+        for (tracker, listed) in sights {
             let events = happenings(&tracker);
             let known = before.told.get(&tracker.id);
             let next = Told::next(known, &events);
@@ -130,8 +132,8 @@ impl Guest for Connector {
 }
 
 /// Those under way, those created lately, and those that were under way at the last poll. With
-/// whether a list had it.
-fn in_sight(before: &Cursor, forgotten: &str) -> Result<Vec<(Tracker, bool)>, Fault> {
+/// whether a list had it; and what was told of those that are in no list and could not be read.
+fn in_sight(before: &Cursor, forgotten: &str) -> Result<(Vec<(Tracker, bool)>, Seen), Fault> {
     let mut query = vec![("created_after", forgotten)];
     query.extend(UNDER_WAY.iter().map(|status| ("status", *status)));
     let mut listed: Vec<Tracker> = list("/v1/trackers", &query)?;
@@ -139,13 +141,16 @@ fn in_sight(before: &Cursor, forgotten: &str) -> Result<Vec<(Tracker, bool)>, Fa
     listed.extend(list::<Tracker>("/v1/trackers", &[("created_after", since.as_str())])?);
     let mut seen: BTreeMap<String, (Tracker, bool)> =
         listed.into_iter().map(|tracker| (tracker.id.clone(), (tracker, true))).collect();
-    for id in before.told.keys() {
-        // One that is gone was called off.
-        if !seen.contains_key(id)
-            && let Some(tracker) = get::<Tracker>(&path("trackers", id, ""))?
-        {
-            seen.insert(id.clone(), (tracker, false));
+    let (mut unlisted, mut unread) = (BTreeMap::new(), Seen::new());
+    for (id, told) in before.told.iter().filter(|(id, _)| !seen.contains_key(*id)) {
+        match get::<Tracker>(&path("trackers", id, "")) {
+            Ok(Some(tracker)) => drop(unlisted.insert(id.clone(), (tracker, false))),
+            // One that is gone was called off.
+            Ok(None) => {}
+            // One that cannot be read must not keep the others from being told.
+            Err(_) => drop(unread.insert(id.clone(), *told)),
         }
     }
-    Ok(seen.into_values().collect())
+    seen.extend(unlisted);
+    Ok((seen.into_values().collect(), unread))
 }

@@ -45,8 +45,8 @@ impl State {
             .inventree
             .orders
             .rows
-            .keys()
-            .filter_map(|pk| self.inventree.order(*pk, detail).ok())
+            .values()
+            // Before they are shaped: that looks at the lines and shipments of all.
             .filter(|row| {
                 let open = matches!(row["status"].as_i64(), Some(PENDING | IN_PROGRESS | ON_HOLD));
                 let created = row["creation_date"].as_str().unwrap_or_default();
@@ -58,6 +58,7 @@ impl State {
                     && request.query("min_date").is_none_or(|date| created >= date)
                     && request.query("max_date").is_none_or(|date| created <= date)
             })
+            .filter_map(|row| self.inventree.order(row["pk"].as_i64()?, detail).ok())
             .collect();
         let searched =
             ["/reference", "/customer_reference", "/description", "/customer_detail/name"];

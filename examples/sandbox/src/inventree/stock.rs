@@ -159,10 +159,16 @@ impl State {
             .inventree
             .stock
             .rows
-            .keys()
-            .filter_map(|pk| self.inventree.stock_item(*pk, detail).ok())
+            .values()
+            // Before they are shaped: that looks at every allocation.
             .filter(|row| {
-                let wanted = ["part", "location", "in_stock", "customer", "sales_order", "batch"];
+                let stored = ["part", "location", "customer", "sales_order", "batch"];
+                lists::is_wanted(request, row, &stored)
+                    && (row["customer"].is_null() || request.query_flag("in_stock") != Some(true))
+            })
+            .filter_map(|row| self.inventree.stock_item(row["pk"].as_i64()?, detail).ok())
+            .filter(|row| {
+                let wanted = ["in_stock"];
                 let available = request.query_flag("available").is_none_or(|wanted| {
                     let free = row["quantity"].as_f64() > row["allocated"].as_f64();
                     wanted == (free && row["in_stock"] == true)

@@ -21,7 +21,11 @@ impl Tryton {
         env: &Env,
     ) -> Result<Vec<i64>, Trouble> {
         let mut found = Vec::new();
+        let plain = plain_equalities(domain);
         for id in self.store.ids(model) {
+            if self.store.differs(model, id, &plain) {
+                continue;
+            }
             if self.matches(model, id, domain, env, 0)? {
                 found.push(id);
             }
@@ -285,6 +289,14 @@ fn like(text: &str, pattern: &str) -> bool {
         reached = next;
     }
     reached[text.len()]
+}
+
+/// Clauses that every record found must satisfy, as field and text: a search by reference is one. A
+/// list that begins with a word is OR, AND or a clause itself.
+fn plain_equalities(domain: &Value) -> Vec<(&str, &str)> {
+    let parts = domain.as_array().filter(|parts| parts.first().is_some_and(Value::is_array));
+    let plain = parts.into_iter().flatten().filter(|part| part.is_array() && part[1] == "=");
+    plain.filter_map(|part| Some((part[0].as_str()?, part[2].as_str()?))).collect()
 }
 
 #[cfg(test)]

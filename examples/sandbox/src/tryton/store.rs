@@ -92,6 +92,14 @@ impl Store {
         money::read(&self.get(model, id, field)).unwrap_or_default()
     }
 
+    /// Whether a field is stored as another text, so that the record need not be looked at closely.
+    pub fn differs(&self, model: &str, id: i64, plain: &[(&str, &str)]) -> bool {
+        let Ok(row) = self.row(model, id) else { return false };
+        plain.iter().any(|(field, text)| {
+            row.get(*field).and_then(Value::as_str).is_some_and(|stored| stored != *text)
+        })
+    }
+
     /// Writes a field and marks the record as written.
     pub fn set(&mut self, model: &'static str, id: i64, field: &str, value: Value) {
         let stamp = self.tick();

@@ -41,8 +41,9 @@ const KILL_AFTER_MS: std::ops::Range<u64> = 0..900;
 const KILL_RECOVERY_PERCENT: u64 = 25;
 /// A start is killed so soon after it began.
 const KILL_RECOVERY_MS: std::ops::Range<u64> = 20..900;
-/// Callers stop sending while more exchanges than this are open.
-const OPEN_MAX: u64 = 400;
+/// Callers stop sending while more exchanges than this are open: a sixth of the orders, within these
+/// bounds, so that kills by progress are spread over the whole run.
+const OPEN_MAX: std::ops::RangeInclusive<u64> = 20..=400;
 const TICK: Duration = Duration::from_millis(200);
 const PAYOUTS: Duration = Duration::from_secs(2);
 const PERSONS: Duration = Duration::from_secs(2);
@@ -132,7 +133,7 @@ fn run(plan: Plan) -> Result<()> {
         paid_out: Instant::now(),
         acted: Instant::now(),
         told: Instant::now(),
-        desk: Desk::new(OPEN_MAX),
+        desk: Desk::new((plan.orders.len() as u64 / 6).clamp(*OPEN_MAX.start(), *OPEN_MAX.end())),
     };
     let senders = callers::send(at, &plan.orders, seed, plan.pace, &run.desk);
     let customers = callers::follow(at, &run.desk);

@@ -5,6 +5,7 @@
 mod action;
 mod advance;
 mod apply;
+mod awaited;
 mod call;
 mod carry;
 mod claim;

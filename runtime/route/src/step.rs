@@ -11,6 +11,7 @@ pub mod publish;
 pub(crate) mod retrying;
 pub mod set;
 pub mod undo;
+pub mod until;
 
 pub use call::Call;
 pub use end::EndStep;
@@ -21,6 +22,7 @@ pub use park::Park;
 pub use publish::Publish;
 pub use set::Set;
 pub use undo::{Pivot, Undo};
+pub use until::Until;
 
 use contract::TypeName;
 use expression::Program;
@@ -38,6 +40,8 @@ pub struct Step {
     /// The step runs if this is true.
     pub when: Option<Program>,
     pub each: Option<Each>,
+    /// The answer that a call waits for.
+    pub until: Option<Until>,
     pub kind: Kind,
     /// Where later expressions find its result; `end`, `fail` and `publish` have none.
     pub(crate) slot: Option<usize>,
@@ -108,6 +112,7 @@ pub(crate) struct Written {
     pub name: Text,
     pub when: Option<Leaf>,
     pub each: Option<Leaf>,
+    pub until: Option<until::Written>,
     /// None where a report says why.
     pub kind: Option<WrittenKind>,
 }
@@ -155,6 +160,14 @@ pub(crate) fn read(table: Table<'_>) -> Option<Written> {
     }
     let when = table.leaf("when");
     let each = if table.has("each") { table.leaf("each") } else { None };
+    let until = until::read(&table);
+    if until.is_some()
+        && each.is_some()
+        && let Some(span) = table.key_span("until")
+    {
+        let help = "await one answer, and repeat in another step";
+        table.sheet.error_help(code::STEP_KIND, span, "`until` does not go with `each`", help);
+    }
     if let [kind] = kinds.as_slice()
         && !matches!(*kind, "call" | "publish")
         && let Some(span) = table.key_span("each")
@@ -188,7 +201,7 @@ pub(crate) fn read(table: Table<'_>) -> Option<Written> {
     if kinds.len() == 1 {
         finish(table, kinds[0]);
     }
-    Some(Written { name: name?, when, each, kind })
+    Some(Written { name: name?, when, each, until, kind })
 }
 
 /// Keys that other kinds take say so; the rest is unknown.

@@ -291,6 +291,11 @@ fn check_step(
         );
         checked
     });
+    let until = written.until.as_ref().map(|until| {
+        let checked = checked.as_ref()?;
+        checker.scope.declare(&name.value, step::until::scope_type(checked.result.as_ref()));
+        step::until::check(until, &checked.kind, checker)
+    });
     checker.scope = outside;
     let checked = checked.and_then(|mut checked| {
         if let (WrittenKind::Call(call), Kind::Call(plan)) =
@@ -319,11 +324,6 @@ fn check_step(
         let result = if written.when.is_some() { Type::optional(result) } else { result };
         checker.scope.declare(&name.value, result)
     });
-    let optional = |program: Option<Option<_>>| match program {
-        None => Some(None),
-        Some(None) => None,
-        Some(Some(program)) => Some(Some(program)),
-    };
     Some(Step {
         name: name.value.clone(),
         line: line as u32,
@@ -332,6 +332,7 @@ fn check_step(
             None => None,
             Some(each) => Some(each?),
         },
+        until: optional(until)?,
         kind: checked?.kind,
         slot,
     })
@@ -374,3 +375,12 @@ fn report_unreachable(sheet: &Sheet<'_>, written: &WrittenRoute) {
 
 // The machine counts steps in 32 bits.
 const _: () = assert!(STEPS_MAX < machine::STEP_MAX as usize);
+
+/// What was not written is nothing; what was written and is wrong leaves no step.
+fn optional<T>(checked: Option<Option<T>>) -> Option<Option<T>> {
+    match checked {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(checked)) => Some(Some(checked)),
+    }
+}

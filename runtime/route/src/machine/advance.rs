@@ -65,7 +65,7 @@ impl Exchange {
         Advance { outcomes, links, claims, action }
     }
 
-    /// Only the wait of a `find` is under way; all others follow from the outcomes.
+    /// Only the waits of a `find` and of an `until` are under way; all others follow from the outcomes.
     fn wake(&mut self) {
         if matches!(self.under_way, Some(Action::Wait { .. })) {
             self.under_way = None;
@@ -79,6 +79,9 @@ impl Exchange {
         }
         if self.envelope.raw {
             return self.on_received(&value, draft);
+        }
+        if self.undo.is_none() && self.awaits_another(&value, draft) {
+            return;
         }
         self.write_answered(value, false, draft);
     }

@@ -137,6 +137,8 @@ impl Recorded {
                     let query = exchange.find_query();
                     self.said.push((path.clone(), Said::Find { query, found: None }));
                 }
+                // Also a question whose answer was never the awaited one was asked.
+                self.call(exchange, path.clone(), |_| {});
                 self.excepted = Some((path, class.clone()));
             }
             OutcomeKind::Ended { end, by, why } => {

@@ -574,3 +574,25 @@ fn mistakes_in_order_and_concurrency_are_told() {
         &["CD0104 4:15+6 `concurrency` takes a whole number from 1 to 10000, not a string"],
     );
 }
+
+#[test]
+fn an_awaited_answer_is_of_a_query_and_its_words_are_typed() {
+    let until = |call: &str, holds: &str| {
+        format!(
+            "[[step]]\nname = \"one\"\n{call}\nuntil = {{ holds = \"{holds}\", within = \"1h\", code = \"late\", message = \"message.id\" }}\n"
+        )
+    };
+    let query =
+        "call = \"shop.check-credit\"\nwith = { customer = \"'c'\", amount = \"message.total\" }";
+    plan(&until(query, "one.decision == 'approved'"));
+    for (call, holds, code) in [
+        ("call = \"shop.create-order\"\nwith = { order = \"message.id\" }", "true", "CD0107"),
+        ("set = true", "true", "CD0107"),
+        (query, "one.decision == 'aproved'", ""),
+        (query, "one.limit", ""),
+    ] {
+        let checked = check_files(&[("routes/intake.toml", &route(&until(call, holds)))]);
+        assert!(checked.plans.is_empty(), "{call} {holds}");
+        assert!(shown(&checked)[0].contains(code), "{:?}", shown(&checked));
+    }
+}

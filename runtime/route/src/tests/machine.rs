@@ -664,3 +664,52 @@ fn a_key_to_order_by_is_had_at_the_start_or_the_exchange_is_excepted() {
     let long = format!("message.id + '{}'", "x".repeat(LANE_KEY_BYTES_MAX));
     assert!(Run::start(&ordered(&long)).exchange.lane().unwrap_err().contains("1026 bytes"));
 }
+
+const AWAITED: &str = r#"
+[[step]]
+name = "limit"
+call = "shop.check-credit"
+with = { customer = "'c'", amount = "message.total" }
+until = { holds = "limit.decision == 'approved'", within = "1h", every = "10m", code = "not-approved", message = "'order ' + message.id + ': call the bank'" }
+[[step]]
+name = "created"
+call = "shop.create-order"
+with = { order = "message.id + string(limit.limit.orValue(decimal('0')))" }
+"#;
+
+#[test]
+fn a_question_is_asked_until_its_answer_is_the_awaited_one() {
+    let held = r#"{"decision": "hold"}"#;
+    let mut run = Run::start(&plan(AWAITED));
+    for waited in [600, 1_200] {
+        run.answer("check-credit", held);
+        assert_eq!(run.shown(), format!("wait {waited}s: not yet: limit is asked again"));
+        run.fire();
+        assert_eq!(run.shown(), "call check-credit limit/0 #1 from 0s");
+    }
+    assert_eq!(run.outcomes.len(), 0, "what is not awaited leaves nothing behind");
+    run.answer("check-credit", r#"{"decision": "approved", "limit": "3"}"#);
+    assert_eq!(run.shown(), "call create-order created/0 #1 from 1200s");
+    let Action::Call(call) = &run.action else { panic!() };
+    assert_eq!(call.input.get("order").and_then(|order| order.as_str()), Some("O13"));
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_told_once_and_asked_for_again_on_retry() {
+    let held = r#"{"decision": "hold"}"#;
+    let mut run = Run::start(&plan(AWAITED));
+    run.now = 3_599;
+    run.answer("check-credit", held);
+    assert_eq!(run.shown(), "wait 3600s: not yet: limit is asked again");
+    run.fire();
+    run.answer("check-credit", held);
+    let told = "exception not-approved limit not-approved for order-desk: order O1: call the bank";
+    assert_eq!(run.shown(), told);
+    run.crash();
+    assert_eq!(run.shown(), told);
+    run.now = 9_000;
+    retry(&mut run);
+    assert_eq!(run.shown(), "call check-credit limit/0 #1 from 0s");
+    run.answer("check-credit", r#"{"decision": "approved"}"#);
+    assert_eq!(run.shown(), "call create-order created/0 #1 from 9000s");
+}

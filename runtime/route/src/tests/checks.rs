@@ -550,7 +550,7 @@ fn mistakes_in_order_and_concurrency_are_told() {
     line(
         "ordered_by = { scope = 'order', key = 'message.lines' }",
         &[
-            "CD0204 4:39+15 a key is text or a number, not list(line) (take a field that identifies: \"message.id\")",
+            "CD0209 4:39+15 a key is text or a number, not list(line) (take a field that identifies: \"message.id\")",
         ],
     );
     line(
@@ -587,7 +587,7 @@ fn an_awaited_answer_is_of_a_query_and_its_words_are_typed() {
     plan(&until(query, "one.decision == 'approved'"));
     for (call, holds, code) in [
         ("call = \"shop.create-order\"\nwith = { order = \"message.id\" }", "true", "CD0107"),
-        ("set = true", "true", "CD0107"),
+        ("set = \"1\"", "true", "CD0107"),
         (query, "one.decision == 'aproved'", ""),
         (query, "one.limit", ""),
     ] {

@@ -656,7 +656,7 @@ fn a_key_to_order_by_is_had_at_the_start_or_the_exchange_is_excepted() {
     assert!(run.exchange.lane().is_err());
     let Action::Exception(exception) = run.action.clone() else { panic!("{:?}", run.action) };
     assert_eq!((exception.class.as_str(), exception.step.as_str()), ("mapping", "letter"));
-    assert!(exception.message.contains("routes/intake.toml line 2"), "{}", exception.message);
+    assert!(exception.message.contains("routes/intake.toml line 3"), "{}", exception.message);
     // It has done nothing, and does nothing unordered when it is run again.
     let Action::Exception(again) = retry(&mut run) else { panic!() };
     assert_eq!(again.class, "mapping");

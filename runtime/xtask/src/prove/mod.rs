@@ -2,6 +2,7 @@
 //! fails when they fall short.
 
 mod chaos;
+mod limits;
 mod random;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ struct Proof {
     run: fn(&[&str]) -> Result<()>,
 }
 
-const PROOFS: [Proof; 2] = [
+const PROOFS: [Proof; 3] = [
     Proof {
         name: "chaos",
         says: "5,000 orders, every misbehaviour of the products, 50 kills: each ends rightly, each effect once (--orders N --kills K)",
@@ -24,6 +25,11 @@ const PROOFS: [Proof; 2] = [
         name: "crash",
         says: "200 orders and 12 kills, nothing else going wrong (--orders N --kills K)",
         run: chaos::crash,
+    },
+    Proof {
+        name: "limits",
+        says: "ten routes and two connectors on one budget, over a kill: never above it, used to 95 of 100, no route starved",
+        run: limits::run,
     },
 ];
 

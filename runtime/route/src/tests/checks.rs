@@ -556,7 +556,7 @@ fn mistakes_in_order_and_concurrency_are_told() {
     line(
         "ordered_by = { scope = 'order', key = 'credit.decision' }",
         &[
-            "CD0402 4:40+6 step `credit` has not run when a message is accepted (`ordered_by` sees message, headers and meta)",
+            "CD0216 4:40+6 step `credit` has not run when a message is accepted (`ordered_by` sees message, headers and meta)",
         ],
     );
     line(

@@ -1,12 +1,13 @@
 //! Black-box tests of the executable `crossdock`: each starts it on a configuration of its own, plays
 //! the callers and the systems around it, and kills it when it likes. One file a theme.
 
+#[cfg(target_os = "linux")]
 mod admin;
 mod check;
 mod clients;
 mod crash;
 mod delivery;
-#[cfg(target_os = "linux")]
+mod desk;
 mod disk;
 mod every_commit;
 mod house;

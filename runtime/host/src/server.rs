@@ -68,6 +68,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         eprintln!("{warning}\n");
     }
+    let options = options_of(&config, &loaded.set);
     let versions = Versions::new(config.clone(), runtime.clone(), upstreams, journal.clone());
     let dispatch = Dispatch::new(
         journal.clone(),
@@ -75,7 +76,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         versions,
         limits,
         Arc::new(Metrics::default()),
-        options_of(&config),
+        options,
     );
     let (stop, stopping) = watch::channel(false);
     dispatch.start().await.map_err(Failure::surroundings)?;
@@ -227,7 +228,7 @@ fn verifier(webhook: &WebhookEntry, secrets: Vec<connector::Secret>) -> Result<V
     })
 }
 
-fn options_of(config: &Config) -> Options {
+fn options_of(config: &Config, set: &running::RunningSet) -> Options {
     Options {
         concurrency: config.work.concurrency,
         backlog_max: config.work.backlog_max,
@@ -242,5 +243,27 @@ fn options_of(config: &Config) -> Options {
             .iter()
             .filter_map(|(alias, entry)| Some((alias.clone(), entry.breaker.0?)))
             .collect(),
+        upstream_limits: set
+            .connectors
+            .keys()
+            .map(|alias| (alias.clone(), limits_behind(config, set, alias)))
+            .collect(),
+        mask: crate::mask::Mask::new(&config.mask),
+        maintenance: config.maintenance.clone(),
     }
+}
+
+/// The budgets that requests of a connector's calls go through.
+fn limits_behind(config: &Config, set: &running::RunningSet, alias: &str) -> Vec<String> {
+    let (Some(connector), Some(entry)) = (set.connectors.get(alias), config.connectors.get(alias))
+    else {
+        return Vec::new();
+    };
+    let needs = connector.description.upstreams.iter();
+    needs
+        .filter_map(|need| {
+            let name = entry.upstreams.get(&need.name).unwrap_or(&need.name);
+            config.upstreams.get(name)?.limit.clone()
+        })
+        .collect()
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
 use crate::lane::{self, Moves};
 use crate::reader::State;
 use crate::record::{Accept, Commit, Committed, Duplicate, Exception, Node, Record, Task};
-use crate::{Digest, audit, error, retention};
+use crate::{Digest, audit, desk, error, retention};
 
 /// Why a commit was not applied.
 pub(crate) enum Refusal {
@@ -127,6 +127,11 @@ impl Writer {
                 }
                 set_open(to, *exchange, &READY)
             }
+            Record::Assign { .. }
+            | Record::Escalate { .. }
+            | Record::Escalated { .. }
+            | Record::Pause(_)
+            | Record::Resume { .. } => desk::write(to, record),
             Record::End { exchange, end, at_ms } => ended(to, *exchange, end, *at_ms),
             Record::Key { exchange, name, value } => run(
                 to,
@@ -547,6 +552,6 @@ pub(crate) fn id(exchange: u64) -> Applied<i64> {
 }
 
 /// A time as SQLite keeps it; one past its range never comes.
-fn ms(at_ms: u64) -> i64 {
+pub(crate) fn ms(at_ms: u64) -> i64 {
     i64::try_from(at_ms).unwrap_or(i64::MAX)
 }

@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod checkpoint;
 mod committer;
+mod desk;
 mod digest;
 mod error;
 mod id;
@@ -26,7 +27,8 @@ pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use reader::*;
 pub use record::{
-    Accept, Commit, Committed, Duplicate, Exception, Lane, Node, Record, Replay, SourceKey, Task,
+    Accept, Commit, Committed, Duplicate, Exception, Lane, Node, Pause, Record, Replay, SourceKey,
+    Task,
 };
 pub use retention::{BATCH_ROWS_MAX, Retention};
 pub use survey::{OldestOpen, Survey, Table, survey};

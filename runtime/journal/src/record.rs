@@ -122,6 +122,17 @@ pub enum Record {
     RouteVersion { digest: Digest, name: String, artifact: Digest },
     /// A connector's own small state; `None` removes the key.
     State { connector: String, key: String, value: Option<Vec<u8>> },
+    /// Puts an open task or exception into somebody's hands, or back on the pile. Refused if none
+    /// is open.
+    Assign { exchange: u64, assignee: Option<String> },
+    /// Hands the open task or exception of the exchange on to `to` if it still stands at `at_ms`.
+    Escalate { exchange: u64, at_ms: u64, to: String },
+    /// It was handed on. Refused if nothing is open, or it was handed on before.
+    Escalated { exchange: u64, at_ms: u64 },
+    /// Holds something back; one of the same kind, name and window is replaced.
+    Pause(Pause),
+    /// What was held back goes on. Refused if it was not held.
+    Resume { kind: String, name: String, window: String },
     /// An entry of the audit trail; the committer numbers and chains it.
     Audit(Audit),
     /// A batch of what a retention policy no longer keeps.
@@ -210,6 +221,20 @@ pub struct Exception {
     pub at_ms: u64,
 }
 
+/// Something is held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// `route`, `connector` or `limit`.
+    pub kind: String,
+    pub name: String,
+    /// The maintenance window that it comes from; empty when a person did it.
+    pub window: String,
+    pub by: String,
+    pub why: String,
+    pub since_ms: u64,
+    pub until_ms: Option<u64>,
+}
+
 /// An object as one system knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Node {
@@ -241,6 +266,9 @@ impl Record {
             | Record::End { exchange, .. }
             | Record::Claim { exchange, .. }
             | Record::ClaimSettled { exchange, .. }
+            | Record::Assign { exchange, .. }
+            | Record::Escalate { exchange, .. }
+            | Record::Escalated { exchange, .. }
             | Record::Key { exchange, .. } => Some(*exchange),
             Record::Hasten { .. }
             | Record::Quota { .. }
@@ -249,6 +277,8 @@ impl Record {
             | Record::Artifact { .. }
             | Record::RouteVersion { .. }
             | Record::State { .. }
+            | Record::Pause(_)
+            | Record::Resume { .. }
             | Record::Audit(_)
             | Record::Retention(_) => None,
         }

@@ -187,6 +187,29 @@ CREATE TABLE quota (
     PRIMARY KEY (budget, period)
 ) WITHOUT ROWID;
 ",
+    "
+-- The desk. Who has it in hand; when it is handed on to another role, if nobody acted by then; and
+-- that it was. An `owner` or `role` is the one that has it now.
+ALTER TABLE exception ADD COLUMN assignee TEXT;
+ALTER TABLE exception ADD COLUMN escalate_at_ms INTEGER;
+ALTER TABLE exception ADD COLUMN escalate_to TEXT;
+ALTER TABLE exception ADD COLUMN escalated_at_ms INTEGER;
+ALTER TABLE task ADD COLUMN assignee TEXT;
+ALTER TABLE task ADD COLUMN escalate_at_ms INTEGER;
+ALTER TABLE task ADD COLUMN escalate_to TEXT;
+ALTER TABLE task ADD COLUMN escalated_at_ms INTEGER;
+CREATE INDEX exception_overdue ON exception (escalate_at_ms)
+    WHERE escalate_at_ms IS NOT NULL AND closed_at_ms IS NULL;
+CREATE INDEX task_overdue ON task (escalate_at_ms)
+    WHERE escalate_at_ms IS NOT NULL AND closed_at_ms IS NULL;
+-- What people, or maintenance windows (`window` is its name, else empty), hold back now. `kind` is
+-- route, connector or limit.
+CREATE TABLE pause (
+    kind TEXT NOT NULL, name TEXT NOT NULL, window TEXT NOT NULL,
+    by TEXT NOT NULL, why TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER,
+    PRIMARY KEY (kind, name, window)
+) WITHOUT ROWID;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

@@ -38,7 +38,7 @@ pub use machine::{
 };
 pub use operation::{ConnectorTypes, Effect, Key, OperationInfo, SourceKind};
 pub use order::{CONCURRENCY_MAX, LANE_KEY_BYTES_MAX, Lane, OrderedBy, Parked};
-pub use plan::{MessageType, Plan, Received};
+pub use plan::{Escalation, MessageType, Plan, Received};
 pub use priority::Priority;
 pub use replay::{Asked, Keys, Replay};
 pub use report::{Report, Severity};

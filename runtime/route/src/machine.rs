@@ -20,6 +20,7 @@ mod progress;
 mod recorded;
 mod rehearse;
 mod undo;
+mod settle;
 
 use std::sync::Arc;
 

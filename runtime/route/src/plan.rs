@@ -19,6 +19,8 @@ pub struct Plan {
     pub name: String,
     /// The role that gets its exceptions.
     pub owner: String,
+    /// What becomes of an exception that nobody acts on.
+    pub escalate: Option<Escalation>,
     pub summary: Option<String>,
     /// Where it cannot go on, it takes back what it did.
     pub saga: bool,
@@ -41,6 +43,14 @@ pub struct Plan {
     /// How many slots the programs of this route read: message, headers, meta, the element of an
     /// `each`, then one for each step that has a result.
     pub(crate) slots: usize,
+}
+
+/// `escalate = { after, to }`: who gets what has stood for too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    pub after_ms: u64,
+    /// A role.
+    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

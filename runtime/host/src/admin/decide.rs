@@ -26,6 +26,26 @@ struct TaskAnswer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Hands {
+    /// A person; absent: back on the pile.
+    to: Option<String>,
+    by: String,
+    #[serde(default)]
+    why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settlement {
+    took_effect: bool,
+    /// What the operation would have answered, if it took effect.
+    result: Option<serde_json::Value>,
+    by: String,
+    why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Decision {
     by: String,
     #[serde(default)]
@@ -41,6 +61,46 @@ impl Admin {
         let id = exchange_id(id)?;
         let TaskAnswer { answer, by, note } = body(request).await?;
         self.dispatch.answer_task(id, &answer, &by, note).await.map_err(|error| refused(&error))?;
+        Ok(done(&id.to_string()))
+    }
+
+    /// Of an exception or a task.
+    pub(super) async fn assign(
+        &self,
+        id: &str,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Problem> {
+        let id = exchange_id(id)?;
+        let Hands { to, by, why } = body(request).await?;
+        let assigned = self.dispatch.assign(id, to.as_deref(), &by, &why).await;
+        assigned.map_err(|error| refused(&error))?;
+        let body = json!({ "exchange": id.to_string(), "status": "assigned", "to": to });
+        Ok(json_answer(StatusCode::OK, &body))
+    }
+
+    /// What became of an effect in doubt.
+    pub(super) async fn settle(
+        &self,
+        id: &str,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Problem> {
+        let id = exchange_id(id)?;
+        let Settlement { took_effect, result, by, why } = body(request).await?;
+        let wrong = |detail: &str| {
+            Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The body is wrong", detail)
+        };
+        if why.trim().is_empty() {
+            return Err(wrong(
+                "`why` is empty: say how you know; it is all that anybody will have.",
+            ));
+        }
+        if took_effect != result.is_some() {
+            return Err(wrong(
+                "With `took_effect` comes the `result` that the operation would have answered; without, there is none.",
+            ));
+        }
+        let settled = self.dispatch.settle_exception(id, result, &by, &why).await;
+        settled.map_err(|error| refused(&error))?;
         Ok(done(&id.to_string()))
     }
 
@@ -76,7 +136,10 @@ fn done(id: &str) -> Answer {
     json_answer(StatusCode::OK, &json!({ "exchange": id, "status": "resumed" }))
 }
 
-fn refused(error: &ResumeError) -> Problem {
+pub(super) fn refused(error: &ResumeError) -> Problem {
+    if let ResumeError::Violations { what, violations } = error {
+        return Problem::violations(violations, what);
+    }
     let (status, kind, title) = match error {
         ResumeError::Gone(_) | ResumeError::NotOpen { .. } => {
             (StatusCode::NOT_FOUND, "not-open", "Nothing to decide")
@@ -88,6 +151,10 @@ fn refused(error: &ResumeError) -> Problem {
         ResumeError::NotAllowed { .. } => (StatusCode::CONFLICT, "not-allowed", "Not as it stands"),
         ResumeError::Unavailable { .. } => {
             (StatusCode::CONFLICT, "unavailable", "The exchange cannot be taken up")
+        }
+        ResumeError::NotInDoubt(_) => (StatusCode::CONFLICT, "not-in-doubt", "Nothing is in doubt"),
+        ResumeError::Violations { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "contract", "It breaks its contract")
         }
         ResumeError::Journal(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "not-durable", "The decision could not be stored")

@@ -1,9 +1,12 @@
 //! The admin API: what is running, what happened, what waits for a person; and the decisions that
 //! persons send back. JSON under `/v1`, health and metrics beside it.
 
+mod actions;
 mod audit;
 mod decide;
+mod desk;
 mod limits;
+mod pausing;
 mod replay;
 mod show;
 
@@ -25,6 +28,7 @@ pub struct Admin {
     dispatch: Arc<Dispatch>,
     runtime: Arc<connector::Runtime>,
     token: Option<Secret>,
+    jobs: actions::Jobs,
     ready: watch::Sender<bool>,
 }
 
@@ -34,7 +38,8 @@ impl Admin {
         runtime: Arc<connector::Runtime>,
         token: Option<Secret>,
     ) -> Arc<Admin> {
-        Arc::new(Admin { dispatch, runtime, token, ready: watch::Sender::new(false) })
+        let jobs = actions::Jobs::default();
+        Arc::new(Admin { dispatch, runtime, token, jobs, ready: watch::Sender::new(false) })
     }
 
     /// Says whether messages are taken; `/readyz` answers by it.
@@ -66,6 +71,21 @@ impl Admin {
             (Method::GET, ["v1", "tasks"]) => self.tasks(&query).await,
             (Method::POST, ["v1", "tasks", id, "answer"]) => self.answer_task(id, request).await,
             (Method::GET, ["v1", "exceptions"]) => self.exceptions(&query).await,
+            (Method::POST, ["v1", "tasks" | "exceptions", id, "assign"]) => {
+                self.assign(id, request).await
+            }
+            (Method::POST, ["v1", "exceptions", id, "settle"]) => self.settle(id, request).await,
+            (Method::GET, ["v1", "exceptions", "actions"]) => Ok(self.jobs()),
+            (Method::POST, ["v1", "exceptions", "actions"]) => self.act(request).await,
+            (Method::GET, ["v1", "exceptions", "actions", job]) => self.job(job),
+            (Method::POST, ["v1", "exceptions", "actions", job, "cancel"]) => self.cancel_job(job),
+            (Method::GET, ["v1", "pauses"]) => Ok(self.pauses()),
+            (Method::POST, ["v1", "pauses", kind, name]) => {
+                self.pause(kind, name, false, request).await
+            }
+            (Method::POST, ["v1", "pauses", kind, name, "resume"]) => {
+                self.pause(kind, name, true, request).await
+            }
             (Method::GET, ["v1", "exceptions", id]) => self.exception(id).await,
             (
                 Method::POST,

@@ -3,13 +3,14 @@
 
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use journal::{ExceptionFilter, ExchangeFilter, State, StoredExchange, Summary, TaskFilter};
+use journal::{ExchangeFilter, State, StoredExchange, Summary, TaskFilter};
 use route::{ExchangeId, Outcome, Source};
 use serde_json::{Value, json};
 
 use super::{Admin, Query, unreadable};
 use crate::clock;
 use crate::ingress::problem::{Answer, Problem, json_answer};
+use crate::pause::{Kind, words};
 
 /// Exchanges of a timeline that are shown with their outcomes.
 const TIMELINE_MAX: usize = 500;
@@ -60,18 +61,67 @@ impl Admin {
         };
         let page =
             self.dispatch.journal.exchanges(filter).await.map_err(|error| unreadable(&error))?;
-        let exchanges: Vec<Value> = page.exchanges.iter().map(summary).collect();
+        let exchanges: Vec<Value> =
+            page.exchanges.iter().map(|found| self.summary(found)).collect();
         let next = page.next.map(|id| ExchangeId(id).to_string());
         Ok(json_answer(StatusCode::OK, &json!({ "exchanges": exchanges, "next": next })))
     }
 
     pub(super) async fn exchange(&self, id: &str) -> Result<Answer, Problem> {
         let id = exchange_id(id)?;
-        let mut shown = whole(&self.stored(id).await?);
+        let mut shown = self.document(&self.stored(id).await?);
         let replays =
             self.dispatch.journal.replays(id.0, REPLAYS_MAX).await.map_err(|e| unreadable(&e))?;
-        shown["replays"] = replays.iter().map(summary).collect();
+        shown["replays"] = replays.iter().map(|found| self.summary(found)).collect();
         Ok(json_answer(StatusCode::OK, &shown))
+    }
+
+    fn summary(&self, found: &Summary) -> Value {
+        let mut shown = summary(found);
+        let pauses = self.dispatch.pauses();
+        let route = || pauses.on(Kind::Route, &found.route);
+        // A paused route keeps what is ready; what waits for a pause says so by its first words.
+        let pause = match (found.state, found.why.as_deref()) {
+            (State::Ready, _) => route(),
+            (State::Waiting, Some(why)) => pauses.all().into_iter().find(|pause| {
+                let words = why.strip_prefix("paused ").or(why.strip_prefix("maintenance "));
+                words == Some(format!("{} {}", pause.kind, pause.name).as_str())
+            }),
+            _ => None,
+        };
+        if let Some(pause) = pause {
+            shown["paused"] = format!("{} {}", pause.kind, pause.name).into();
+            shown["why"] = format!("paused: {}", words(&pause)).into();
+        }
+        shown
+    }
+
+    /// An exchange with everything that happened to it, as people may see it.
+    pub(super) fn document(&self, stored: &StoredExchange) -> Value {
+        let mut shown = self.summary(&stored.summary);
+        fill(&mut shown, stored);
+        let mask = self.dispatch.mask();
+        let mut hidden = mask.apply(&mut shown["message"]);
+        hidden.join(mask.apply(&mut shown["keys"]));
+        for outcome in shown["outcomes"].as_array_mut().into_iter().flatten() {
+            for body in
+                outcome["outcome"].as_object_mut().into_iter().flat_map(|kind| kind.values_mut())
+            {
+                for name in PAYLOADS {
+                    match body.get_mut(name) {
+                        Some(Value::Array(documents)) => {
+                            documents
+                                .iter_mut()
+                                .for_each(|document| hidden.join(mask.apply(document)));
+                        }
+                        Some(document @ Value::Object(_)) => hidden.join(mask.apply(document)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        hidden.clean_all(&mut shown);
+        shown
     }
 
     pub(super) async fn stored(&self, id: ExchangeId) -> Result<StoredExchange, Problem> {
@@ -95,13 +145,20 @@ impl Admin {
         let tasks: Vec<Value> = tasks
             .iter()
             .map(|task| {
+                let mut show = parsed(&task.show);
+                self.dispatch.mask().apply(&mut show);
                 json!({
                     "exchange": ExchangeId(task.exchange).to_string(),
                     "route": task.route,
                     "step": task.step,
                     "role": task.role,
                     "ask": task.ask,
-                    "show": parsed(&task.show),
+                    "show": show,
+                    "assignee": task.hands.assignee,
+                    "escalates": task.hands.escalate.as_ref().map(|(at_ms, to)| {
+                        json!({ "at": time(*at_ms), "to": to })
+                    }),
+                    "escalated_at": task.hands.escalated_at_ms.map(time),
                     "opened_at": time(task.opened_at_ms),
                     "due_at": task.due_at_ms.map(time),
                 })
@@ -110,44 +167,12 @@ impl Admin {
         Ok(json_answer(StatusCode::OK, &json!({ "tasks": tasks })))
     }
 
-    pub(super) async fn exceptions(&self, query: &Query) -> Result<Answer, Problem> {
-        let filter = ExceptionFilter {
-            class: query.get("class").map(str::to_owned),
-            owner: query.get("owner").map(str::to_owned),
-            route: query.get("route").map(str::to_owned),
-            limit: query.limit(),
-            ..ExceptionFilter::default()
-        };
-        let found =
-            self.dispatch.journal.exceptions(filter).await.map_err(|error| unreadable(&error))?;
-        let exceptions: Vec<Value> = found.iter().map(exception).collect();
-        Ok(json_answer(StatusCode::OK, &json!({ "exceptions": exceptions })))
-    }
-
-    /// An exception with the exchange behind it.
-    pub(super) async fn exception(&self, id: &str) -> Result<Answer, Problem> {
-        let id = exchange_id(id)?;
-        let filter =
-            ExceptionFilter { exchange: Some(id.0), limit: 1, ..ExceptionFilter::default() };
-        let found =
-            self.dispatch.journal.exceptions(filter).await.map_err(|error| unreadable(&error))?;
-        let found = found.first().ok_or_else(|| {
-            let detail = format!("Exchange {id} has no open exception.");
-            Problem::new(StatusCode::NOT_FOUND, "not-found", "No such exception", detail)
-        })?;
-        let mut shown = exception(found);
-        let waiting = self.dispatch.journal.lane_behind(id.0).await;
-        shown["waiting_behind"] = waiting.map_err(|error| unreadable(&error))?.into();
-        shown["document"] = whole(&self.stored(id).await?);
-        Ok(json_answer(StatusCode::OK, &shown))
-    }
-
     pub(super) async fn timeline(&self, key: &str, value: &str) -> Result<Answer, Problem> {
         let timeline =
             self.dispatch.journal.timeline(key, value).await.map_err(|error| unreadable(&error))?;
         let mut exchanges = Vec::new();
         for summary in timeline.exchanges.iter().take(TIMELINE_MAX) {
-            exchanges.push(whole(&self.stored(ExchangeId(summary.id)).await?));
+            exchanges.push(self.document(&self.stored(ExchangeId(summary.id)).await?));
         }
         let ids: Vec<Value> = timeline
             .nodes
@@ -212,7 +237,7 @@ pub(super) fn exchange_id(text: &str) -> Result<ExchangeId, Problem> {
     })
 }
 
-fn bad(name: &str, value: &str, expected: &str) -> Problem {
+pub(super) fn bad(name: &str, value: &str, expected: &str) -> Problem {
     let detail = format!("`{name}` is `{value}`; it must be {expected}.");
     Problem::new(StatusCode::BAD_REQUEST, "bad-request", "A parameter is wrong", detail)
 }
@@ -227,20 +252,6 @@ fn source(source: &Source) -> String {
         Source::Event(event) => format!("event {}", event.topic),
         Source::Schedule(schedule) => format!("schedule {} {}", schedule.cron, schedule.zone),
     }
-}
-
-fn exception(found: &journal::StoredException) -> Value {
-    json!({
-        "exchange": ExchangeId(found.exchange).to_string(),
-        "route": found.route,
-        "class": found.class,
-        "owner": found.owner,
-        "step": found.step,
-        "code": found.code,
-        "message": found.message,
-        "at": time(found.at_ms),
-        "age_s": clock::now_ms().saturating_sub(found.at_ms) / 1000,
-    })
 }
 
 fn summary(summary: &Summary) -> Value {
@@ -266,8 +277,10 @@ fn why(summary: &Summary) -> Option<String> {
     behind.or_else(|| summary.why.clone())
 }
 
-fn whole(stored: &StoredExchange) -> Value {
-    let mut shown = summary(&stored.summary);
+/// Members of outcomes that hold documents, or lists of them.
+const PAYLOADS: [&str; 5] = ["value", "events", "show", "items", "message"];
+
+fn fill(shown: &mut Value, stored: &StoredExchange) {
     shown["payload_dropped_at"] = stored.payload_dropped_at_ms.map(time).into();
     let outcomes: Vec<Value> = stored
         .outcomes
@@ -290,13 +303,12 @@ fn whole(stored: &StoredExchange) -> Value {
     });
     shown["message"] = serde_json::from_slice(&stored.message).unwrap_or_default();
     shown["outcomes"] = outcomes.into();
-    shown
 }
 
 fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_else(|_| json.into())
 }
 
-fn time(ms: u64) -> String {
+pub(super) fn time(ms: u64) -> String {
     clock::from_ms(ms).to_string()
 }

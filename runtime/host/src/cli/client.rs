@@ -75,7 +75,16 @@ impl Admin {
             return Ok(value);
         }
         let detail = value["detail"].as_str().unwrap_or("no reason was given");
-        Err(Failure::failed(format!("{detail} (HTTP {})", status.as_u16())))
+        let problems: String = value["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|problem| {
+                let text = |name: &str| problem[name].as_str().unwrap_or_default();
+                format!("\n  {}: {}", text("pointer"), text("detail"))
+            })
+            .collect();
+        Err(Failure::failed(format!("{detail} (HTTP {}){problems}", status.as_u16())))
     }
 }
 

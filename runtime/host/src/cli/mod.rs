@@ -17,6 +17,8 @@ mod exceptions;
 mod exit;
 mod journal;
 mod limits;
+mod moment;
+mod pauses;
 mod pinned;
 mod replay;
 mod run;
@@ -65,6 +67,12 @@ enum Command {
     /// Exchanges that stand until a person acts.
     #[command(subcommand)]
     Exceptions(exceptions::Command),
+    /// Hold a route, a connector or a limit back until a time.
+    Pause(pauses::Pause),
+    /// Let go on what was paused.
+    Resume(pauses::Resume),
+    /// Show what is held back, until when, why, by whom.
+    Pauses,
     /// What people and policies did, and whether that record is whole. Needs no running runtime.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -91,6 +99,9 @@ pub fn main() -> ExitCode {
         Command::Exceptions(command) => {
             exceptions::run(&arguments.config, arguments.json, &command)
         }
+        Command::Pause(wanted) => pauses::pause(&arguments.config, arguments.json, &wanted),
+        Command::Resume(wanted) => pauses::resume(&arguments.config, arguments.json, &wanted),
+        Command::Pauses => pauses::list(&arguments.config, arguments.json),
         Command::Audit(command) => audit::run(&arguments.config, arguments.json, &command),
         Command::Journal(command) => journal::run(&arguments.config, arguments.json, &command),
         Command::Replay(command) => replay::run(&arguments.config, arguments.json, &command),

@@ -142,6 +142,10 @@ pub fn describe(outcome: &Value) -> String {
         "throttled" => held(body),
         "probed" => format!("asked whether it took effect: {}", text("answer")),
         "excepted" => format!("EXCEPTION {}: {}", text("class"), text("message")),
+        "settled" if body["value"].is_null() => {
+            format!("{} says that it did not take effect: {}", text("by"), text("why"))
+        }
+        "settled" => format!("{} says that it took effect: {}", text("by"), text("why")),
         "retried" => format!("{} ran it again", text("by")),
         "edited" => format!("{} set the message right and ran it again", text("by")),
         "received" => {

@@ -7,6 +7,7 @@ mod client;
 mod duration;
 mod listen;
 mod retries;
+mod maintenance;
 mod secret;
 mod substitute;
 mod written;
@@ -19,6 +20,7 @@ pub use client::{ClientEntry, ClientHmac};
 pub use duration::Span;
 pub use listen::{Listen, Tls};
 pub use retries::RetryEntry;
+pub use maintenance::Window;
 pub use secret::{SecretSource, SecretSources};
 pub use written::{Auth, ConnectorEntry, Upstream, WebhookEntry, WebhookVerify, Work, Written};
 
@@ -40,6 +42,9 @@ pub struct Config {
     pub retention: crate::retention::Config,
     /// Retry policies that routes name.
     pub retries: BTreeMap<String, route::Policy>,
+    /// What people do not see of documents.
+    pub mask: crate::mask::Config,
+    pub maintenance: BTreeMap<String, Window>,
 }
 
 /// The configuration cannot be used; the text names file, line, reason and fix.
@@ -115,6 +120,8 @@ impl Config {
             limits: written.limits,
             retention: written.retention,
             retries,
+            mask: written.mask,
+            maintenance: written.maintenance,
         })
     }
 }
@@ -149,6 +156,9 @@ fn cross_check(path: &Path, written: &Written) -> Vec<String> {
                 path.display(),
             ));
         }
+    }
+    for (name, window) in &written.maintenance {
+        problems.extend(window.check(name, written, path));
     }
     for (name, upstream) in &written.upstreams {
         if let Err(reason) = check_base_url(&upstream.base_url) {

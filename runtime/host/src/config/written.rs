@@ -23,6 +23,8 @@ pub struct Written {
     pub limits: BTreeMap<String, crate::limits::Config>,
     pub retention: crate::retention::Config,
     pub retries: BTreeMap<String, super::RetryEntry>,
+    pub mask: crate::mask::Config,
+    pub maintenance: BTreeMap<String, super::Window>,
 }
 
 impl Default for Written {
@@ -40,6 +42,8 @@ impl Default for Written {
             limits: BTreeMap::new(),
             retention: crate::retention::Config::default(),
             retries: BTreeMap::new(),
+            mask: crate::mask::Config::default(),
+            maintenance: BTreeMap::new(),
         }
     }
 }

@@ -49,6 +49,9 @@ impl Dispatch {
         room: &mut Option<Room>,
         since: jiff::Timestamp,
     ) -> Result<Option<Permit>, (Hold, Duration)> {
+        if let Some(held) = self.held_by_pause(alias, &begun.version.plan.name) {
+            return Err(held);
+        }
         self.look_at_breaker(alias)?;
         let limit = self.options.connector_limits.get(alias);
         let Some(budget) = limit.and_then(|limit| self.limits.get(limit)) else { return Ok(None) };
@@ -89,6 +92,9 @@ impl Dispatch {
         alias: &str,
         patience: Duration,
     ) -> Result<Option<Permit>, Hold> {
+        if let Some((hold, _)) = self.held_by_pause(alias, &plan.name) {
+            return Err(hold);
+        }
         self.look_at_breaker(alias).map_err(|(hold, _)| hold)?;
         let limit = self.options.connector_limits.get(alias);
         let Some(budget) = limit.and_then(|limit| self.limits.get(limit)) else { return Ok(None) };

@@ -57,6 +57,8 @@ impl Dispatch {
             }
         }
         match self.load_any(id).await {
+            // It is taken up when the pause ends.
+            Ok(begun) if self.route_paused(&begun) => self.leave(id),
             Ok(begun) => {
                 // As after a wait: a person decided, or it has not begun.
                 let (drive, advance) = Drive::begin(begun, Event::Fired);

@@ -6,9 +6,12 @@ mod ask;
 mod breakers;
 mod call;
 mod claim;
+mod correct;
+mod desk;
 mod hold;
 mod lanes;
 mod notify;
+mod pausing;
 mod publish;
 mod recover;
 pub mod replay;
@@ -30,12 +33,16 @@ use route::{Envelope, Event, Exchange, ExchangeId};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock;
+use crate::config::Window;
 use crate::limits::{Breaker, BreakerConfig, Limits, Rooms};
+use crate::mask::Mask;
 use crate::metrics::Metrics;
+use crate::pause::{Kind, Pauses};
 use crate::running::{RouteVersion, RunningSet, Versions};
 
 pub use hold::Hold;
 use lanes::Active;
+pub use pausing::PauseError;
 
 pub use reply::{Reply, ReplyTo};
 pub use resume::ResumeError;
@@ -46,6 +53,7 @@ pub struct Dispatch {
     running: RwLock<Arc<RunningSet>>,
     versions: Versions,
     limits: Arc<Limits>,
+    pauses: Pauses,
     options: Options,
     /// Exchanges in memory: running, or waiting for room to run or for a budget.
     active: DashMap<u64, Active>,
@@ -78,6 +86,11 @@ pub struct Options {
     pub connector_limits: BTreeMap<String, String>,
     /// Breakers by alias.
     pub breakers: BTreeMap<String, BreakerConfig>,
+    /// Budgets of the upstreams behind each connector alias.
+    pub upstream_limits: BTreeMap<String, Vec<String>>,
+    /// What people do not see of documents.
+    pub mask: Mask,
+    pub maintenance: BTreeMap<String, Window>,
 }
 
 /// A message at the door, checked against its contract.
@@ -134,6 +147,7 @@ impl Dispatch {
             running: RwLock::new(set),
             versions,
             limits,
+            pauses: Pauses::default(),
             active: DashMap::new(),
             rooms: Rooms::new(options.concurrency),
             breakers: options
@@ -163,6 +177,9 @@ impl Dispatch {
             self.journal.commit(Commit::from(record.clone())).await?;
         }
         tracing::debug!(took_ms = clock::now_ms() - at_ms, "artifacts stored");
+        // Order matters: what is held back is known before anything is taken up.
+        self.pauses.set(self.journal.pauses().await?);
+        self.keep_pauses().await?;
         self.begin_limits().await?;
         self.recover().await?;
         tokio::spawn(Arc::clone(self).run_timers());
@@ -176,6 +193,19 @@ impl Dispatch {
 
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What is held back on purpose.
+    pub fn pauses(&self) -> &Pauses {
+        &self.pauses
+    }
+
+    pub fn maintenance(&self) -> &BTreeMap<String, Window> {
+        &self.options.maintenance
+    }
+
+    pub fn mask(&self) -> &Mask {
+        &self.options.mask
     }
 
     /// Takes one message: journalled (fsync) before this returns, then on its way.
@@ -339,6 +369,11 @@ impl Dispatch {
     /// Puts a new exchange, already on disk, on its way.
     fn spawn(self: &Arc<Self>, begun: Begun) {
         let id = begun.exchange.id().0;
+        if self.pauses.on(Kind::Route, &begun.version.plan.name).is_some() {
+            // On disk, and ready; it is taken up when the pause ends.
+            self.reply_later(begun.exchange.id());
+            return;
+        }
         if self.stopping() || self.active.len() >= self.options.backlog_max {
             // It is safe in the journal; the timers' loop takes it up when there is room.
             self.overflowed.store(true, Ordering::Relaxed);

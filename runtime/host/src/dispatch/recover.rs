@@ -9,7 +9,7 @@ use route::{Envelope, Event, Exchange, ExchangeId, MessageType, Outcome};
 
 use super::{Begun, Dispatch, publish};
 use crate::clock;
-use crate::notice::Notice;
+use crate::pause::Kind;
 use crate::running::RouteVersion;
 
 /// Ready exchanges read at once.
@@ -37,9 +37,9 @@ impl Dispatch {
         loop {
             let page = self.journal.ready(after, PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = *last;
-            for id in page {
-                if self.active.contains_key(&id) {
+            after = last.0;
+            for (id, route) in page {
+                if self.active.contains_key(&id) || self.pauses.on(Kind::Route, &route).is_some() {
                     continue;
                 }
                 if self.active.len() >= self.options.backlog_max {
@@ -64,6 +64,10 @@ impl Dispatch {
         // One whose outcomes say that it ended is open still if the process stopped before the end
         // was noted; its machine says so again.
         match self.load_any(id).await {
+            Ok(begun) if event == Event::Fired && self.route_paused(&begun) => {
+                self.wait_for_resume(begun).await;
+                self.leave(id);
+            }
             Ok(begun) => {
                 tokio::spawn(Arc::clone(self).drive(begun, event));
             }
@@ -122,24 +126,6 @@ impl Dispatch {
         if let Err(error) = self.raise(exception).await {
             tracing::error!(%error, "and the exception could not be journalled");
         }
-    }
-
-    /// An exception of an exchange that is not in memory, with its notice.
-    async fn raise(self: &Arc<Self>, exception: journal::Exception) -> Result<(), journal::Error> {
-        let stored = self.journal.exchange(exception.exchange).await?;
-        let notice = Notice::ExceptionRaised {
-            exchange: ExchangeId(exception.exchange),
-            route: stored.as_ref().map(|stored| stored.summary.route.clone()).unwrap_or_default(),
-            class: exception.class.clone(),
-            owner: exception.owner.clone(),
-            step: exception.step.clone(),
-            code: exception.code.clone(),
-            message: exception.message.clone(),
-            status: None,
-            keys: stored.map(|stored| stored.keys).unwrap_or_default(),
-            at_ms: exception.at_ms,
-        };
-        self.commit_telling(vec![journal::Record::Exception(exception)], &[notice]).await.map(drop)
     }
 }
 

@@ -57,4 +57,11 @@ impl Dispatch {
             let _ = reply.sender.send(answer);
         }
     }
+
+    /// Answers a waiting caller of an exchange that is not driven now.
+    pub(super) fn reply_later(&self, id: ExchangeId) {
+        if let Some((_, reply)) = self.replies.remove(&id.0) {
+            let _ = reply.sender.send(Reply::Pending(id));
+        }
+    }
 }

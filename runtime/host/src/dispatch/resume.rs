@@ -7,9 +7,9 @@ use journal::Record;
 use route::{Decision, Event, ExchangeId};
 use serde_json::json;
 
-use super::Dispatch;
 use super::recover::TakeUpError;
 use super::run::Drive;
+use super::{Begun, Dispatch};
 use crate::{audit, clock};
 
 /// Why a decision was not taken; nothing changed.
@@ -27,6 +27,10 @@ pub enum ResumeError {
     NotAllowed { id: ExchangeId, reason: String },
     #[error("exchange {id} cannot be taken up: {reason}")]
     Unavailable { id: ExchangeId, reason: String },
+    #[error("nothing is in doubt in exchange {0}: retry it or discard it")]
+    NotInDoubt(ExchangeId),
+    #[error("it is not a valid {what}")]
+    Violations { what: &'static str, violations: Vec<contract::json::Violation> },
     #[error(transparent)]
     Journal(#[from] journal::Error),
 }
@@ -58,7 +62,7 @@ impl Dispatch {
             at_ms: clock::to_ms(at),
         };
         let decision = Decision { answer: answer.to_owned(), by: by.to_owned(), note, at };
-        self.resume(id, Event::Decided(decision), vec![record, audit]).await
+        self.resume(id, |_| Ok(Event::Decided(decision)), vec![record, audit]).await
     }
 
     /// Tries the failed step again.
@@ -69,7 +73,7 @@ impl Dispatch {
         why: &str,
     ) -> Result<(), ResumeError> {
         let event = Event::Retry { by: by.to_owned(), why: why.to_owned() };
-        self.close_exception(id, by, why, "retry", event).await
+        self.close_exception(id, by, why, "retry", |_| Ok(event)).await
     }
 
     /// Has taken back what the exchange did. While that is under way: the undo that failed is settled
@@ -81,7 +85,7 @@ impl Dispatch {
         why: &str,
     ) -> Result<(), ResumeError> {
         let event = Event::Compensate { by: by.to_owned(), why: why.to_owned() };
-        self.close_exception(id, by, why, "compensate", event).await
+        self.close_exception(id, by, why, "compensate", |_| Ok(event)).await
     }
 
     /// Gives the exchange up.
@@ -92,16 +96,16 @@ impl Dispatch {
         why: &str,
     ) -> Result<(), ResumeError> {
         let event = Event::Discard { by: by.to_owned(), why: why.to_owned() };
-        self.close_exception(id, by, why, "discard", event).await
+        self.close_exception(id, by, why, "discard", |_| Ok(event)).await
     }
 
-    async fn close_exception(
+    pub(super) async fn close_exception(
         self: &Arc<Self>,
         id: ExchangeId,
         by: &str,
         why: &str,
         action: &str,
-        event: Event,
+        decide: impl FnOnce(&Begun) -> Result<Event, ResumeError> + Send,
     ) -> Result<(), ResumeError> {
         let filter =
             journal::ExceptionFilter { exchange: Some(id.0), limit: 1, ..Default::default() };
@@ -117,19 +121,19 @@ impl Dispatch {
             action: action.to_owned(),
             at_ms: clock::now_ms(),
         };
-        self.resume(id, event, vec![record, audit]).await
+        self.resume(id, decide, vec![record, audit]).await
     }
 
     async fn resume(
         self: &Arc<Self>,
         id: ExchangeId,
-        event: Event,
+        decide: impl FnOnce(&Begun) -> Result<Event, ResumeError> + Send,
         records: Vec<Record>,
     ) -> Result<(), ResumeError> {
         if !self.enter(id.0) {
             return Err(ResumeError::Busy(id));
         }
-        let resumed = self.resume_alone(id, event, records).await;
+        let resumed = self.resume_alone(id, decide, records).await;
         if resumed.is_err() {
             self.leave(id.0);
         }
@@ -139,7 +143,7 @@ impl Dispatch {
     async fn resume_alone(
         self: &Arc<Self>,
         id: ExchangeId,
-        event: Event,
+        decide: impl FnOnce(&Begun) -> Result<Event, ResumeError> + Send,
         records: Vec<Record>,
     ) -> Result<(), ResumeError> {
         let begun = self.load(id.0).await.map_err(|error| match error {
@@ -147,6 +151,7 @@ impl Dispatch {
             TakeUpError::Journal(error) => ResumeError::Journal(error),
             other => ResumeError::Unavailable { id, reason: other.to_string() },
         })?;
+        let event = decide(&begun)?;
         allowed(&begun.exchange, &event)
             .map_err(|reason| ResumeError::NotAllowed { id, reason })?;
         let (mut drive, advance) = Drive::begin(begun, event);

@@ -7,10 +7,9 @@ use journal::{Commit, Committed, Record};
 use route::{Action, Advance, Effect, Event, Exchange, Link, Outcome, Settled};
 
 use super::call::CallEnd;
-use super::{Arrival, Begun, Dispatch, claim, publish};
+use super::{Arrival, Begun, Dispatch, claim, desk, publish};
 use crate::clock;
 use crate::limits::Room;
-use crate::notice::Notice;
 
 /// An exchange in memory: its machine, and what it has decided but not yet journalled.
 pub(super) struct Drive {
@@ -20,6 +19,8 @@ pub(super) struct Drive {
     claims: Vec<Settled>,
     /// Messages that the next commit sends on their way, beside those of its outcomes.
     arrivals: Vec<Arrival>,
+    /// What the next commit says after the state of the exchange.
+    after: Vec<Record>,
     /// The journal has it as waiting: the next commit says that it goes on.
     waited: bool,
     /// While it runs.
@@ -100,6 +101,7 @@ impl Dispatch {
                 }
                 Action::Task(task) => {
                     let at_ms = clock::now_ms();
+                    drive.after.extend(desk::task_escalation(&drive.begun, &task));
                     return self
                         .rest(drive, |exchange| {
                             Record::Task(journal::Task {
@@ -132,7 +134,8 @@ impl Dispatch {
                         at_ms: clock::now_ms(),
                     };
                     let status = fault.and_then(|fault| fault.status);
-                    let notice = raised(&drive.begun, &exception, status);
+                    let notice = self.raised(&drive.begun, &exception, status);
+                    drive.after.extend(desk::exception_escalation(&drive.begun, exception.at_ms));
                     drive.arrivals = self.arrivals_of(&notice).await.map_err(|_| Lost)?;
                     return self.rest(drive, |_| Record::Exception(exception)).await;
                 }
@@ -217,6 +220,7 @@ impl Dispatch {
             keys.iter().filter(|key| !drive.begun.keys.contains(key)).cloned().collect();
         records.extend(publish::key_records(drive.begun.exchange.id(), &new));
         records.extend(also);
+        records.append(&mut drive.after);
         if records.is_empty() {
             return Ok(Committed::default());
         }
@@ -226,22 +230,6 @@ impl Dispatch {
         drive.begun.keys = keys;
         self.spawn_all(children, &committed);
         Ok(committed)
-    }
-}
-
-/// The notice of an exception; told in its commit.
-fn raised(begun: &Begun, exception: &journal::Exception, status: Option<u16>) -> Notice {
-    Notice::ExceptionRaised {
-        exchange: begun.exchange.id(),
-        route: begun.version.plan.name.clone(),
-        class: exception.class.clone(),
-        owner: exception.owner.clone(),
-        step: exception.step.clone(),
-        code: exception.code.clone(),
-        message: exception.message.clone(),
-        status,
-        keys: begun.exchange.keys(),
-        at_ms: exception.at_ms,
     }
 }
 
@@ -255,6 +243,7 @@ impl Drive {
             links: Vec::new(),
             claims: Vec::new(),
             arrivals: Vec::new(),
+            after: Vec::new(),
             waited: false,
             room: None,
         };

@@ -42,6 +42,7 @@ impl Dispatch {
             self.overflowed.store(false, Ordering::Relaxed);
             self.recover().await?;
         }
+        let desk = self.keep_desk().await?;
         let mut room = self.options.backlog_max.saturating_sub(self.active.len()).min(DUE_MAX);
         let now_ms = clock::now_ms();
         let mut last = journal::DueTimer { exchange: 0, due_at_ms: 0 };
@@ -64,6 +65,6 @@ impl Dispatch {
         let until = next.map_or(SLEEP_MAX, |due_ms| {
             Duration::from_millis(due_ms.saturating_sub(clock::now_ms()))
         });
-        Ok(until.clamp(Duration::from_millis(5), SLEEP_MAX))
+        Ok(until.min(desk).clamp(Duration::from_millis(5), SLEEP_MAX))
     }
 }

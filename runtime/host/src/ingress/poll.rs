@@ -13,6 +13,7 @@ use super::lag::Lag;
 use super::serve;
 use crate::clock;
 use crate::dispatch::{AcceptError, Arrival, Dispatch};
+use crate::pause::Kind;
 use crate::running::RouteVersion;
 
 /// How long one question may take.
@@ -33,6 +34,11 @@ pub(super) async fn run(
     let mut lag = Lag::new(known_as, late_after.max(every.saturating_mul(2)));
     let mut failures = 0;
     loop {
+        // A paused route asks for nothing; its source keeps what is new.
+        tokio::select! {
+            () = dispatch.pauses().wait_for_end(Kind::Route, &version.plan.name) => {}
+            () = serve::told(&mut stop) => return,
+        }
         let pause = match poll_once(&dispatch, &version, source).await {
             Ok(more) => {
                 failures = 0;

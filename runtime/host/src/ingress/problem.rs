@@ -31,6 +31,11 @@ impl Problem {
         Problem { status, kind, title, detail: detail.into(), members, headers: Vec::new() }
     }
 
+    /// What happened, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// An extension member.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());

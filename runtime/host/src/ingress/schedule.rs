@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::serve;
 use crate::clock;
 use crate::dispatch::{Arrival, Dispatch};
+use crate::pause::Kind;
 use crate::running::RouteVersion;
 
 /// The longest sleep: a clock that was set is noticed by then.
@@ -33,6 +34,14 @@ pub(super) async fn run(
         if !left.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(left.min(SLEEP_MAX)) => {}
+                () = serve::told(&mut stop) => return,
+            }
+            continue;
+        }
+        // The times that fall into a pause run after it, as they do after a restart.
+        if dispatch.pauses().on(Kind::Route, &version.plan.name).is_some() {
+            tokio::select! {
+                () = dispatch.pauses().wait_for_end(Kind::Route, &version.plan.name) => {}
                 () = serve::told(&mut stop) => return,
             }
             continue;

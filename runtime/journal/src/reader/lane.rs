@@ -21,15 +21,17 @@ impl Reader {
         .await
     }
 
-    /// Exchanges that can take a step now, by rising id, from the one after `after` (0: all).
-    pub async fn ready(&self, after: u64, limit: usize) -> Result<Vec<u64>, Error> {
+    /// Exchanges that can take a step now, each with its route, by rising id, from the one after
+    /// `after` (0: all).
+    pub async fn ready(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, Error> {
         self.run(move |from| {
             let mut ready = from.prepare_cached(
-                "SELECT exchange FROM open WHERE exchange > ?1 AND state = ?3
-                 ORDER BY exchange LIMIT ?2",
+                "SELECT o.exchange, v.name FROM open o JOIN exchange e ON e.id = o.exchange
+                 JOIN route_version v ON v.id = e.route_version
+                 WHERE o.exchange > ?1 AND o.state = ?3 ORDER BY o.exchange LIMIT ?2",
             )?;
             let values = params![key(after), rows(limit), State::Ready.stored()];
-            ready.query_map(values, |row| unsigned(row, 0))?.collect()
+            ready.query_map(values, |row| Ok((unsigned(row, 0)?, row.get(1)?)))?.collect()
         })
         .await
     }

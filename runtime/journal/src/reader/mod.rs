@@ -11,7 +11,10 @@ mod timeline;
 
 pub(crate) use audit::verify as verify_audit;
 pub use audit::{AuditBreak, AuditFilter, AuditVerdict, StoredAudit};
-pub use desk::{ExceptionFilter, StoredException, StoredTask, TaskAnswer, TaskFilter};
+pub use desk::{
+    ExceptionFilter, ExceptionGroup, GroupBy, Hands, Overdue, StoredException, StoredTask,
+    TaskAnswer, TaskFilter,
+};
 pub use exchange::{
     Cause, Counts, DueTimer, Ended, ExchangeFilter, OpenExchange, Page, State, StoredExchange,
     StoredOutcome, Summary,

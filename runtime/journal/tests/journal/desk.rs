@@ -1,7 +1,8 @@
 //! Tasks, exceptions and timers: the state of an exchange that waits.
 
 use journal::{
-    Commit, Error, Exception, ExceptionFilter, Record, State, Task, TaskAnswer, TaskFilter,
+    Commit, Error, Exception, ExceptionFilter, GroupBy, Pause, Record, State, Task, TaskAnswer,
+    TaskFilter,
 };
 
 use crate::support::*;
@@ -150,4 +151,98 @@ fn exception(exchange: u64, class: &str) -> Record {
         message: "message.lines is empty".to_owned(),
         at_ms: NOW + exchange,
     })
+}
+
+#[tokio::test]
+async fn what_stands_too_long_is_handed_on_once() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    let escalate = |exchange, at_ms| Record::Escalate { exchange, at_ms, to: "operations".into() };
+    for (id, stands) in [(1, exception(1, "mapping")), (2, task(2, "credit-analyst"))] {
+        let records = vec![Record::Accept(accept(id)), stands, escalate(id, NOW + 10 * id)];
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    let assign = Record::Assign { exchange: 1, assignee: Some("ada".to_owned()) };
+    journal.commit(assign.into()).await.unwrap();
+    assert_eq!(journal.next_overdue().await.unwrap(), Some(NOW + 10));
+    let overdue = async |at_ms| {
+        let found = journal.overdue(at_ms, 10).await.unwrap();
+        found.iter().map(|found| (found.exchange, found.task)).collect::<Vec<_>>()
+    };
+    assert_eq!(overdue(NOW + 9).await, []);
+    assert_eq!(overdue(NOW + 30).await, [(1, false), (2, true)]);
+    let handed = |exchange| Record::Escalated { exchange, at_ms: NOW + 31 };
+    journal.commit(handed(1).into()).await.unwrap();
+    let one = &journal.exceptions(ExceptionFilter::default()).await.unwrap()[0];
+    assert_eq!((one.owner.as_str(), one.hands.escalated_at_ms), ("operations", Some(NOW + 31)));
+    assert_eq!((&one.hands.assignee, &one.hands.escalate), (&None, &None));
+    assert!(matches!(journal.commit(handed(1).into()).await, Err(Error::Conflict { .. })));
+    // One that was answered in time is nobody's any more.
+    journal.commit(answer(2, "approve").into()).await.unwrap();
+    assert_eq!(overdue(NOW + 30).await, []);
+    assert!(matches!(journal.commit(handed(2).into()).await, Err(Error::Conflict { .. })));
+    let nobody = Record::Assign { exchange: 2, assignee: None };
+    assert!(matches!(journal.commit(nobody.into()).await, Err(Error::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn exceptions_are_found_and_summed_up() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    for (id, class) in [(1, "mapping"), (2, "in-doubt"), (3, "in-doubt")] {
+        let value = format!("SO-{id}");
+        let key = Record::Key { exchange: id, name: "order".to_owned(), value };
+        let records = vec![Record::Accept(accept(id)), key, exception(id, class)];
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    let all = ExceptionFilter::default;
+    let groups = journal.exception_groups(all(), GroupBy::Class).await.unwrap();
+    let counted: Vec<_> = groups.iter().map(|group| (group.name.as_str(), group.count)).collect();
+    assert_eq!(counted, [("in-doubt", 2), ("mapping", 1)]);
+    assert_eq!(groups[0].oldest_ms, NOW + 2);
+    assert_eq!(groups[0].owners.len(), 1);
+    let ids = async |filter| {
+        let found = journal.exceptions(filter).await.unwrap();
+        found.iter().map(|found| found.exchange).collect::<Vec<_>>()
+    };
+    let of = |key: &str, value: &str| Some((key.to_owned(), value.to_owned()));
+    assert_eq!(ids(ExceptionFilter { key: of("order", "SO-2"), ..all() }).await, [2]);
+    assert_eq!(ids(ExceptionFilter { key: of("parcel", "SO-2"), ..all() }).await, [0; 0]);
+    assert_eq!(ids(ExceptionFilter { until_ms: Some(NOW + 3), ..all() }).await, [1, 2]);
+    assert_eq!(ids(ExceptionFilter { since_ms: NOW + 3, ..all() }).await, [3]);
+    let assign = Record::Assign { exchange: 3, assignee: Some("ada".to_owned()) };
+    journal.commit(assign.into()).await.unwrap();
+    let mine = ExceptionFilter { assignee: Some("ada".to_owned()), ..all() };
+    assert_eq!(ids(mine).await, [3]);
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_known_after_a_restart() {
+    let place = Place::new();
+    let pause = |window: &str, why: &str| Pause {
+        kind: "route".to_owned(),
+        name: "intake".to_owned(),
+        window: window.to_owned(),
+        by: "ada".to_owned(),
+        why: why.to_owned(),
+        since_ms: NOW,
+        until_ms: Some(NOW + 5),
+    };
+    {
+        let journal = place.open();
+        for held in [pause("", "erp migration"), pause("sunday", "patches"), pause("", "again")] {
+            journal.commit(Record::Pause(held).into()).await.unwrap();
+        }
+    }
+    let journal = place.open();
+    let expected = [pause("", "again"), pause("sunday", "patches")];
+    assert_eq!(journal.pauses().await.unwrap(), expected);
+    let resume = || Record::Resume {
+        kind: "route".to_owned(),
+        name: "intake".to_owned(),
+        window: String::new(),
+    };
+    journal.commit(resume().into()).await.unwrap();
+    assert_eq!(journal.pauses().await.unwrap(), expected[1..]);
+    assert!(matches!(journal.commit(resume().into()).await, Err(Error::Conflict { .. })));
 }

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::checker::{Checker, Head};
 use super::{Environment, File};
-use crate::plan::{MessageType, Plan};
+use crate::plan::{Escalation, MessageType, Plan};
 use crate::report::{Severity, code};
 use crate::source::{self, Source};
 use crate::step::{self, Each, Kind, Step, WrittenKind};
@@ -35,6 +35,8 @@ pub(crate) struct CheckedFile<'a> {
 struct WrittenRoute {
     name: Option<Text>,
     owner: Option<Text>,
+    /// As written, and what could be read of it.
+    escalate: Option<Option<Escalation>>,
     summary: Option<Text>,
     order: order::Written,
     saga: bool,
@@ -85,6 +87,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
     let mut written = WrittenRoute {
         name: None,
         owner: None,
+        escalate: None,
         summary: None,
         order: order::Written::default(),
         saga: false,
@@ -99,6 +102,7 @@ fn read(root: Table<'_>) -> WrittenRoute {
     } else if let Some(route) = root.table("route", "[route]") {
         written.name = route.required_text("name", "\"order-intake\"");
         written.owner = route.required_text("owner", "\"order-desk\"");
+        written.escalate = route.has("escalate").then(|| escalation(&route));
         written.summary = route.text("summary");
         written.order = order::read(&route);
         written.saga = route.boolean("saga").is_some_and(|saga| saga.value);
@@ -147,6 +151,17 @@ fn read(root: Table<'_>) -> WrittenRoute {
     }
     root.finish();
     written
+}
+
+fn escalation(route: &Table<'_>) -> Option<Escalation> {
+    let table = route.table("escalate", "`escalate`")?;
+    let after = table.duration("after");
+    if !table.has("after") {
+        table.missing("after", "\"4h\"");
+    }
+    let to = table.required_text("to", "\"operations\"");
+    table.finish();
+    Some(Escalation { after_ms: after?.value, to: to?.value })
 }
 
 fn check_route_name(route: &Table<'_>, name: &Text) {
@@ -218,6 +233,10 @@ fn plan(
         Some(Plan {
             name: written.name?.value,
             owner: written.owner?.value,
+            escalate: match written.escalate {
+                None => None,
+                Some(escalate) => Some(escalate?),
+            },
             summary: written.summary.map(|summary| summary.value),
             saga: written.saga,
             priority: written.priority,

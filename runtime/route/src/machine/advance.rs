@@ -55,6 +55,7 @@ impl Exchange {
             Event::Retry { by, why } => self.on_retry(by, why, &mut draft),
             Event::Edit { message, by, why } => self.on_edit(message, by, why, &mut draft),
             Event::Compensate { by, why } => self.on_compensate(by, why, &mut draft),
+            Event::Settle { value, by, why } => self.on_settle(value, by, why, &mut draft),
             Event::Discard { by, why } => self.on_discard(by, why, &mut draft),
         }
         let action = match &self.under_way {

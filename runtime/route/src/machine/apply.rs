@@ -50,6 +50,8 @@ pub(super) enum Change {
     Excepted(Exception),
     Retried(u32),
     Edited(Value, u32),
+    /// A person's word that nothing took effect.
+    SettledAbsent,
     Received,
     Ended(super::End),
 }
@@ -114,6 +116,7 @@ impl Exchange {
                 self.edited(message);
                 self.retried(generation, at);
             }
+            Change::SettledAbsent => self.settled_absent(at),
             Change::Ended(end) => self.standing = Standing::Ended(end),
         }
     }
@@ -312,6 +315,11 @@ impl Exchange {
                 }
                 _ => return Err(wrong_kind()),
             },
+            OutcomeKind::Settled { value: None, .. } => Change::SettledAbsent,
+            OutcomeKind::Settled { value: Some(value), .. } => match self.doubtful_output() {
+                Some(output) => Change::Answered(read(output, value, sequence)?),
+                None => return Err(wrong_kind()),
+            },
             OutcomeKind::Skipped => Change::Skipped,
             OutcomeKind::Set => match kind {
                 Some(Kind::Set(set)) => {
@@ -388,6 +396,7 @@ impl Exchange {
                 K::Edited { .. } => self.may_edit().is_ok(),
                 K::Attempt { .. } | K::Throttled(_) => self.envelope.raw || called,
                 K::Answered { .. } | K::Intent | K::InDoubt | K::Probed { .. } => called,
+                K::Settled { .. } => self.doubtful_output().is_some(),
                 K::Skipped => step.is_some_and(|step| step.when.is_some()),
                 K::Set => is(|kind| matches!(kind, Kind::Set(_))),
                 K::Published { .. } => is(|kind| matches!(kind, Kind::Publish(_))),

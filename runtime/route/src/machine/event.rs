@@ -36,6 +36,9 @@ pub enum Event {
     Edit { message: Value, by: String, why: String },
     /// A person has taken back what it did. Heeded where [`super::Exchange::may_compensate`] says so.
     Compensate { by: String, why: String },
+    /// A person says what became of an effect in doubt: it took effect, with this result of the
+    /// operation's type, or (none) it did not, and the call is made again under its key.
+    Settle { value: Option<Value>, by: String, why: String },
     /// A person gives it up. Heeded while it waits, not while a call is under way.
     Discard { by: String, why: String },
 }

@@ -117,6 +117,13 @@ pub enum OutcomeKind {
         why: String,
         generation: u32,
     },
+    /// A person says that the effect in doubt happened, with this value, or that it did not.
+    Settled {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Json>,
+        by: String,
+        why: String,
+    },
     /// A source operation took these items in: an exchange for each.
     Received {
         items: Vec<Item>,

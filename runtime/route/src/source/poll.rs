@@ -18,6 +18,8 @@ pub struct PollSource {
     pub every_ms: u64,
     /// Items asked for at once.
     pub limit: u32,
+    /// Without an answer for so long, the source is late.
+    pub late_after_ms: u64,
 }
 
 pub(crate) struct Written {
@@ -25,6 +27,7 @@ pub(crate) struct Written {
     operation: Text,
     every_ms: u64,
     limit: u32,
+    late_after_ms: Option<u64>,
 }
 
 pub(crate) fn read(table: Table<'_>) -> Option<Written> {
@@ -32,12 +35,14 @@ pub(crate) fn read(table: Table<'_>) -> Option<Written> {
     let operation = table.required_text("operation", "\"list-milestones\"");
     let every = table.duration("every");
     let limit = table.integer("limit", 1..=LIMIT_MAX);
+    let late_after = table.duration("late_after");
     table.finish();
     Some(Written {
         connector: connector?,
         operation: operation?,
         every_ms: every.map_or(EVERY_MS, |every| every.value),
         limit: limit.map_or(LIMIT, |limit| limit.value as u32),
+        late_after_ms: late_after.map(|late_after| late_after.value),
     })
 }
 
@@ -51,5 +56,11 @@ pub(crate) fn check(written: Written) -> PollSource {
         operation: written.operation.value,
         every_ms: written.every_ms,
         limit: written.limit,
+        late_after_ms: written.late_after_ms.unwrap_or_else(|| late_after(written.every_ms)),
     }
+}
+
+/// Ten polls, and five minutes at least.
+fn late_after(every_ms: u64) -> u64 {
+    every_ms.saturating_mul(10).max(300_000)
 }

@@ -15,6 +15,8 @@ pub struct Park {
     pub role: String,
     /// When the task is due; it stays open after that.
     pub within_ms: Option<u64>,
+    /// The role that is asked when it is due; else the route's `to`, if it escalates.
+    pub escalate: Option<String>,
     /// The answers, one of which a decision must be.
     pub ask: Vec<String>,
     /// What the person sees.
@@ -24,6 +26,7 @@ pub struct Park {
 pub(crate) struct Written {
     role: Option<Text>,
     within: Option<At<u64>>,
+    escalate: Option<Text>,
     ask: Option<At<Vec<Text>>>,
     ask_missing: bool,
     show: Option<WrittenTree>,
@@ -38,6 +41,7 @@ pub(crate) fn read(table: &Table<'_>) -> Option<Written> {
     let written = Written {
         role: park.required_text("role", "\"credit-analyst\""),
         within: park.duration("within"),
+        escalate: park.text("escalate"),
         ask: park.texts("ask"),
         ask_missing,
         show: park.tree("show"),
@@ -68,9 +72,16 @@ pub(crate) fn check(written: &Written, checker: &Checker<'_>) -> Option<Checked>
             return None;
         }
     }
+    if let (Some(escalate), None) = (&written.escalate, &written.within) {
+        let message = "`escalate` without `within`: nothing says when";
+        let help = "add within = \"24h\"";
+        checker.sheet.error_help(code::BAD_VALUE, escalate.span(), message, help);
+        return None;
+    }
     let park = Park {
         role: written.role.as_ref()?.value.clone(),
         within_ms: written.within.as_ref().map(|within| within.value),
+        escalate: written.escalate.as_ref().map(|role| role.value.clone()),
         ask: ask.value.iter().map(|answer| answer.value.clone()).collect(),
         show,
     };

@@ -713,3 +713,35 @@ fn an_answer_that_does_not_come_is_told_once_and_asked_for_again_on_retry() {
     run.answer("check-credit", r#"{"decision": "approved"}"#);
     assert_eq!(run.shown(), "call create-order created/0 #1 from 9000s");
 }
+
+#[test]
+fn a_persons_word_settles_what_is_in_doubt() {
+    let doubtful = || {
+        let mut run = Run::start(&plan(&call("told", "send-letter", "")));
+        run.fault(UNKNOWN);
+        assert!(run.shown().starts_with("exception in-doubt told"), "{}", run.shown());
+        run
+    };
+    let settle = |run: &mut Run, value: Option<contract::Value>| {
+        run.on(Event::Settle { value, by: "ann".to_owned(), why: "asked".to_owned() });
+    };
+    let mut run = doubtful();
+    let output = run.exchange.doubtful_output().expect("it is in doubt").clone();
+    let sent = contract::json::read(&output, NUMBER.as_bytes()).unwrap();
+    settle(&mut run, Some(sent.clone()));
+    assert_eq!(run.shown(), "end done");
+    assert_eq!(run.exchange.result_of(0), Some(&sent));
+    // Nothing took effect: the same key, not in doubt, and the policy from its beginning.
+    let mut run = doubtful();
+    settle(&mut run, None);
+    assert_eq!(run.shown(), "call send-letter told/0 #2 from 0s intent");
+    run.fault(LATER);
+    assert!(run.shown().starts_with("wait "), "{}", run.shown());
+    // Only what is in doubt takes such a word.
+    let mut run = Run::start(&plan(&call("told", "send-letter", "")));
+    run.fault(Retry::Never);
+    assert_eq!(run.exchange.doubtful_output(), None);
+    let before = run.shown();
+    settle(&mut run, Some(sent));
+    assert_eq!(run.shown(), before);
+}

@@ -198,14 +198,6 @@ fn offers(id: ExchangeId, found: &StoredException, stored: &StoredExchange) -> V
         },
         "retry ID --why \"...\"",
     ));
-    let may_edit = found.class != class::IN_DOUBT && !stored.raw && !found.step.is_empty();
-    if may_edit {
-        offers.push(offer(
-            "edit",
-            "set the message right, and run the step again with it",
-            "edit ID --why \"...\"",
-        ));
-    }
     offers.push(offer("assign", "put it into somebody's hands", "assign ID --to NAME"));
     offers.push(offer(
         "discard",

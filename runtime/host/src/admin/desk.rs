@@ -64,7 +64,7 @@ impl Admin {
         shown["waiting_behind"] = waiting.map_err(|error| unreadable(&error))?.into();
         // An edit says which state it was made on.
         shown["revision"] = stored.outcomes.len().into();
-        shown["offers"] = offers(id, &found, &stored);
+        shown["offers"] = offers(id, &found);
         shown["document"] = self.document(&stored);
         Ok(json_answer(StatusCode::OK, &shown))
     }
@@ -173,7 +173,7 @@ impl Failure {
 }
 
 /// What a person can do now, each with what it means and the command that does it.
-fn offers(id: ExchangeId, found: &StoredException, stored: &StoredExchange) -> Value {
+fn offers(id: ExchangeId, found: &StoredException) -> Value {
     let command =
         |words: &str| format!("crossdock exceptions {}", words.replace("ID", &id.to_string()));
     let offer = |action: &str, means: &str, words: &str| json!({ "action": action, "means": means, "command": command(words) });

@@ -132,7 +132,6 @@ impl Mask {
 
     /// Puts back what was masked when the document was shown: where it still says `[masked]`, it is
     /// as in the original. Answers the pointers of masks that nothing stands behind.
-    #[allow(dead_code, reason = "for edits")]
     pub fn restore(&self, edited: &mut Value, original: &Value) -> Vec<String> {
         let mut lost = Vec::new();
         restore(edited, Some(original), String::new(), &mut lost);
@@ -140,7 +139,6 @@ impl Mask {
     }
 }
 
-#[allow(dead_code, reason = "for edits")]
 /// An element of a list that grew or shrank is no longer known by its place.
 fn restore(edited: &mut Value, original: Option<&Value>, pointer: String, lost: &mut Vec<String>) {
     match edited {

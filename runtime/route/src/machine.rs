@@ -19,8 +19,8 @@ mod payload;
 mod progress;
 mod recorded;
 mod rehearse;
-mod undo;
 mod settle;
+mod undo;
 
 use std::sync::Arc;
 

@@ -14,6 +14,8 @@ use crate::ingress::serve::{Pace, read_body};
 
 /// A decision is a few words.
 const BODY_MAX_BYTES: usize = 64 * 1024;
+/// A message that is set right.
+const EDIT_MAX_BYTES: usize = 8 << 20;
 const PACE: Pace = Pace { timeout: std::time::Duration::from_secs(10), rate_min_bytes: 256 };
 
 #[derive(Deserialize)]
@@ -31,6 +33,16 @@ struct Hands {
     to: Option<String>,
     by: String,
     #[serde(default)]
+    why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    message: serde_json::Value,
+    /// As `GET /v1/exceptions/ID` said it.
+    revision: u32,
+    by: String,
     why: String,
 }
 
@@ -76,6 +88,24 @@ impl Admin {
         assigned.map_err(|error| refused(&error))?;
         let body = json!({ "exchange": id.to_string(), "status": "assigned", "to": to });
         Ok(json_answer(StatusCode::OK, &body))
+    }
+
+    /// Another message.
+    pub(super) async fn edit(
+        &self,
+        id: &str,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Problem> {
+        let id = exchange_id(id)?;
+        let bytes = read_body(request.into_body(), EDIT_MAX_BYTES, PACE).await?;
+        let Edit { message, revision, by, why } =
+            serde_json::from_slice(&bytes).map_err(|error| {
+                let detail = format!("The body is not as expected: {error}.");
+                Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The body is wrong", detail)
+            })?;
+        let edited = self.dispatch.edit_exception(id, message, revision, &by, &why).await;
+        edited.map_err(|error| refused(&error))?;
+        Ok(done(&id.to_string()))
     }
 
     /// What became of an effect in doubt.
@@ -151,6 +181,10 @@ pub(super) fn refused(error: &ResumeError) -> Problem {
         ResumeError::NotAllowed { .. } => (StatusCode::CONFLICT, "not-allowed", "Not as it stands"),
         ResumeError::Unavailable { .. } => {
             (StatusCode::CONFLICT, "unavailable", "The exchange cannot be taken up")
+        }
+        ResumeError::Changed(_) => (StatusCode::CONFLICT, "changed", "It has changed meanwhile"),
+        ResumeError::Masked { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "masked", "A mask hides nothing")
         }
         ResumeError::NotInDoubt(_) => (StatusCode::CONFLICT, "not-in-doubt", "Nothing is in doubt"),
         ResumeError::Violations { .. } => {

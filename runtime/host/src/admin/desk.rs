@@ -64,7 +64,7 @@ impl Admin {
         shown["waiting_behind"] = waiting.map_err(|error| unreadable(&error))?.into();
         // An edit says which state it was made on.
         shown["revision"] = stored.outcomes.len().into();
-        shown["offers"] = offers(id, &found);
+        shown["offers"] = offers(id, &found, stored.raw);
         shown["document"] = self.document(&stored);
         Ok(json_answer(StatusCode::OK, &shown))
     }
@@ -173,7 +173,7 @@ impl Failure {
 }
 
 /// What a person can do now, each with what it means and the command that does it.
-fn offers(id: ExchangeId, found: &StoredException) -> Value {
+fn offers(id: ExchangeId, found: &StoredException, raw: bool) -> Value {
     let command =
         |words: &str| format!("crossdock exceptions {}", words.replace("ID", &id.to_string()));
     let offer = |action: &str, means: &str, words: &str| json!({ "action": action, "means": means, "command": command(words) });
@@ -198,6 +198,13 @@ fn offers(id: ExchangeId, found: &StoredException) -> Value {
         },
         "retry ID --why \"...\"",
     ));
+    if found.class != class::IN_DOUBT && !raw && !found.step.is_empty() {
+        offers.push(offer(
+            "edit",
+            "set the message right, and run the step again with it",
+            "edit ID --why \"...\"",
+        ));
+    }
     offers.push(offer("assign", "put it into somebody's hands", "assign ID --to NAME"));
     offers.push(offer(
         "discard",

@@ -74,6 +74,7 @@ impl Admin {
             (Method::POST, ["v1", "tasks" | "exceptions", id, "assign"]) => {
                 self.assign(id, request).await
             }
+            (Method::POST, ["v1", "exceptions", id, "edit"]) => self.edit(id, request).await,
             (Method::POST, ["v1", "exceptions", id, "settle"]) => self.settle(id, request).await,
             (Method::GET, ["v1", "exceptions", "actions"]) => Ok(self.jobs()),
             (Method::POST, ["v1", "exceptions", "actions"]) => self.act(request).await,

@@ -302,6 +302,11 @@ fn fill(shown: &mut Value, stored: &StoredExchange) {
         json!({ "scope": lane.scope, "key": lane.key, "parked": if lane.passes { "pass" } else { "wait" } })
     });
     shown["message"] = serde_json::from_slice(&stored.message).unwrap_or_default();
+    // Where a person set it right, that is the message now.
+    let edited = outcomes.iter().rev().map(|outcome| &outcome["outcome"]["edited"]["message"]);
+    if let Some(message) = edited.into_iter().find(|message| !message.is_null()) {
+        shown["message"] = message.clone();
+    }
     shown["outcomes"] = outcomes.into();
 }
 

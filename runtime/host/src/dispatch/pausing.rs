@@ -223,7 +223,7 @@ impl Dispatch {
         let known: Vec<String> = match kind {
             Kind::Route => running.routes.iter().map(|route| route.plan.name.clone()).collect(),
             Kind::Connector => running.connectors.keys().cloned().collect(),
-            Kind::Limit => self.limits.iter().map(|budget| budget.name.clone()).collect(),
+            Kind::Limit => self.limits.all().iter().map(|budget| budget.name.clone()).collect(),
         };
         if known.iter().any(|known| known == name) {
             return Ok(());

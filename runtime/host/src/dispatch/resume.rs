@@ -29,6 +29,10 @@ pub enum ResumeError {
     Unavailable { id: ExchangeId, reason: String },
     #[error("nothing is in doubt in exchange {0}: retry it or discard it")]
     NotInDoubt(ExchangeId),
+    #[error("exchange {0} has changed since you looked: look again, and edit what is there now")]
+    Changed(ExchangeId),
+    #[error("nothing stands behind the mask at {}: write the value out, the list around it is another one", .pointers.join(", "))]
+    Masked { pointers: Vec<String> },
     #[error("it is not a valid {what}")]
     Violations { what: &'static str, violations: Vec<contract::json::Violation> },
     #[error(transparent)]

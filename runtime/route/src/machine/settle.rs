@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::advance::Draft;
 use super::apply::Change;
 use super::progress::Standing;
+use super::undo::undone;
 use super::{Exchange, Json, OutcomeKind, class};
 use crate::links;
 
@@ -40,6 +41,11 @@ impl Exchange {
         match value {
             Some(value) => {
                 draft.links.extend(links(&value));
+                match &self.undo {
+                    None => self.settle_claim(&Json::of(&value), draft),
+                    Some(_) if undone(&value) => self.release_claim(draft),
+                    Some(_) => {}
+                }
                 self.write(kind, Change::Answered(value), draft);
             }
             None => self.write(kind, Change::SettledAbsent, draft),

@@ -1,10 +1,10 @@
 //! `crossdock exceptions`: what stands until a person acts, why, and what to do about it. One of them
 //! by its exchange, or many by a filter.
 
+mod edit;
 mod many;
 mod show;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -30,6 +30,15 @@ pub(super) enum Command {
     Show { exchange: String },
     /// Run the failed step again, under the same key unless the system had refused it.
     Retry(Act),
+    /// Set the message right in your editor (or by --file), and run the failed step again with it.
+    Edit {
+        exchange: String,
+        /// The whole message as JSON, instead of $EDITOR. `-` is standard input.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        word: Word,
+    },
     /// Say what became of an effect that is in doubt.
     Settle {
         exchange: String,
@@ -171,11 +180,14 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
             Command::Assign { act, to } => {
                 one_or_many(&admin, json, "assign", act, to.as_deref()).await
             }
+            Command::Edit { exchange, file, word } => {
+                edit::run(&admin, json, exchange, file.as_deref(), word).await
+            }
             Command::Settle { exchange, applied, absent: _, word } => {
                 let mut body = json!({ "by": person(word.by.as_deref()), "why": word.why });
                 body["took_effect"] = applied.is_some().into();
                 if let Some(file) = applied {
-                    body["result"] = read(file)?;
+                    body["result"] = edit::read(file)?;
                 }
                 send(&admin, json, exchange, "settle", &body).await
             }
@@ -252,19 +264,4 @@ async fn send(
         }
     }
     Ok(())
-}
-
-/// JSON from a file, or from standard input for `-`.
-fn read(file: &Path) -> Result<Value, Failure> {
-    let text = match file.to_str() {
-        Some("-") => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map(|_| text)
-        }
-        _ => std::fs::read_to_string(file),
-    };
-    let shown = file.display();
-    let text = text.map_err(|error| Failure::surroundings(format!("{shown}: {error}")))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::files(format!("{shown} is no JSON: {error}")))
 }

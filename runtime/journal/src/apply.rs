@@ -473,7 +473,7 @@ fn claim(
     if let Some(over) = over {
         run(
             to,
-            "UPDATE claim SET exchange = ?3, path = ?4
+            "UPDATE claim SET exchange = ?3, path = ?4, ended_at_ms = NULL
              WHERE scope = ?1 AND key = ?2 AND exchange = ?5 AND value IS NULL",
             params![scope, key, exchange, path, id(over)?],
         )?;

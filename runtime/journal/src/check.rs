@@ -44,6 +44,9 @@ const FOREIGN: &str =
 const STANDS: &str = "The exchange goes no further by itself: restart the runtime; if it is still \
     reported, retry or discard it as an exception.";
 
+const DOUBTFUL: &str = "Whoever wants it next stands as an exception in doubt: find out whether it took \
+    effect, then retry or discard that one.";
+
 const RULES: &[Rule] = &[
     Rule {
         what: "an exchange is neither open nor ended",
@@ -141,6 +144,22 @@ const RULES: &[Rule] = &[
         sql: "SELECT exchange FROM source_key WHERE ended_at_ms IS NULL
               AND exchange NOT IN (SELECT id FROM exchange)",
         fix: FOREIGN,
+    },
+    Rule {
+        what: "a claim belongs to an exchange that is not there, or has outlived one that is",
+        sql: "SELECT exchange FROM claim WHERE ended_at_ms IS NULL
+                AND exchange NOT IN (SELECT id FROM exchange)
+              UNION SELECT exchange FROM claim WHERE ended_at_ms IS NOT NULL
+                AND exchange IN (SELECT id FROM exchange)",
+        fix: FOREIGN,
+    },
+    Rule {
+        // A claim in doubt is left by a person only, who discards its exchange.
+        what: "an exchange ended, was not given up, and nobody knows what came of its claim",
+        sql: "SELECT c.exchange FROM claim c JOIN ended d ON d.exchange = c.exchange
+              JOIN ending n ON n.id = d.ending
+              WHERE c.value IS NULL AND n.name <> 'discarded'",
+        fix: DOUBTFUL,
     },
     Rule {
         what: "an exchange has an id that the journal has not given out yet",

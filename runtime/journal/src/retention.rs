@@ -23,13 +23,14 @@ const OUTLIVES: [&str; 2] = ["source_key", "claim"];
 /// into the audit trail.
 #[derive(Clone, Debug)]
 pub enum Retention {
-    /// Ended exchanges with their outcomes, business keys, tasks and exceptions. A source key stays
-    /// behind, unless its exchange ended before `keys_before_ms`: a repeat may still come.
+    /// Ended exchanges with their outcomes, business keys, tasks and exceptions. Source keys and
+    /// claims stay behind, unless the exchange ended before `keys_before_ms`: a repeat may still come.
     Exchanges { exchanges: Vec<u64>, ended_before_ms: u64, keys_before_ms: Option<u64> },
     /// The content of an ended exchange: its message and headers go, its outcomes become the texts
     /// given here, and it is marked.
     Payload { exchange: u64, at_ms: u64, outcomes: Vec<(u32, String)> },
-    /// Source keys that outlived their exchange.
+    /// Source keys and settled claims that outlived their exchange. A claim of which nobody knows
+    /// whether it took effect stays: who comes next must not do it blindly.
     Keys { ended_before_ms: u64 },
     /// Nodes, with their links, that nothing kept refers to and nobody linked since.
     Nodes { nodes: Vec<u64>, linked_before_ms: u64 },
@@ -55,13 +56,19 @@ pub(crate) fn apply(to: &Connection, batch: &Retention) -> rusqlite::Result<usiz
             drop_payload(to, *exchange, *at_ms, outcomes)
         }
         Retention::Keys { ended_before_ms } => {
-            let rows = run(
+            let keys = run(
                 to,
                 "DELETE FROM source_key WHERE (scope, key) IN (SELECT scope, key FROM source_key
                     WHERE ended_at_ms < ?1 ORDER BY ended_at_ms LIMIT ?2)",
                 params![signed(*ended_before_ms), BATCH_ROWS_MAX as i64],
             )?;
-            count(to, "keys", rows)
+            let claims = run(
+                to,
+                "DELETE FROM claim WHERE (scope, key) IN (SELECT scope, key FROM claim
+                    WHERE ended_at_ms < ?1 AND value IS NOT NULL ORDER BY ended_at_ms LIMIT ?2)",
+                params![signed(*ended_before_ms), (BATCH_ROWS_MAX - keys) as i64],
+            )?;
+            Ok(count(to, "keys", keys)? + count(to, "claims", claims)?)
         }
         Retention::Nodes { nodes, linked_before_ms } => drop_nodes(to, nodes, *linked_before_ms),
         Retention::Audit { through } => drop_audit(to, *through),
@@ -148,6 +155,7 @@ fn drop_exchanges(
                 (SELECT source_scope, source_key FROM exchange WHERE id = ?1)",
             params![exchange, ended_at_ms],
         )?;
+        rows += leave_claims(to, exchange, ended_at_ms, keys_before_ms)?;
         rows += run(to, "DELETE FROM exchange WHERE id = ?1", [exchange])?;
         dropped += 1;
         if rows >= BATCH_ROWS_MAX {
@@ -156,6 +164,30 @@ fn drop_exchanges(
     }
     count(to, "exchanges", dropped)?;
     Ok(rows)
+}
+
+/// What an exchange claimed stays behind with the time of its end, from which its span counts.
+fn leave_claims(
+    to: &Connection,
+    exchange: i64,
+    ended_at_ms: i64,
+    keys_before_ms: i64,
+) -> rusqlite::Result<usize> {
+    let claims = if ended_at_ms < keys_before_ms {
+        run(
+            to,
+            "DELETE FROM claim WHERE exchange = ?1 AND ended_at_ms IS NULL AND value IS NOT NULL",
+            [exchange],
+        )?
+    } else {
+        0
+    };
+    let left = run(
+        to,
+        "UPDATE claim SET ended_at_ms = ?2 WHERE exchange = ?1 AND ended_at_ms IS NULL",
+        params![exchange, ended_at_ms],
+    )?;
+    Ok(count(to, "claims", claims)? + left)
 }
 
 /// Tables that hold what goes with its exchange.

@@ -210,6 +210,14 @@ CREATE TABLE pause (
     PRIMARY KEY (kind, name, window)
 ) WITHOUT ROWID;
 ",
+    "
+-- When the exchange of a claim ended, once the exchange is dropped. What was dropped before this
+-- step counts from now.
+ALTER TABLE claim ADD COLUMN ended_at_ms INTEGER;
+UPDATE claim SET ended_at_ms = unixepoch() * 1000 WHERE exchange NOT IN (SELECT id FROM exchange);
+CREATE INDEX claim_exchange ON claim (exchange) WHERE ended_at_ms IS NULL;
+CREATE INDEX claim_ended ON claim (ended_at_ms) WHERE ended_at_ms IS NOT NULL;
+",
 ];
 
 pub(crate) const FORMAT: i64 = STEPS.len() as i64;

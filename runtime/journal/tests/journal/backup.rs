@@ -149,6 +149,26 @@ async fn a_check_names_what_contradicts_the_rules() {
             "belongs to an exchange that is not there",
             vec![88],
         ),
+        (
+            "INSERT INTO claim (scope, key, exchange, path) VALUES ('a', 'b', 66, 'post')",
+            "a claim belongs to an exchange that is not there",
+            vec![66],
+        ),
+        (
+            "INSERT INTO claim (scope, key, exchange, path, ended_at_ms)
+                VALUES ('a', 'b', 1, 'post', 5)",
+            "has outlived one that is",
+            vec![1],
+        ),
+        (
+            "INSERT INTO claim (scope, key, exchange, path) VALUES ('a', 'b', 1, 'post');
+             INSERT INTO claim VALUES ('a', 'c', 1, 'post', '7', NULL);
+             DELETE FROM open WHERE exchange = 1;
+             INSERT INTO ending (id, name, count) VALUES (99, 'failed', 1);
+             INSERT INTO ended (exchange, at_ms, ending) VALUES (1, 1, 99)",
+            "nobody knows what came of its claim",
+            vec![1],
+        ),
         ("UPDATE meta SET value = 0 WHERE name = 'id_mark'", "not given out yet", vec![]),
         ("DELETE FROM link WHERE one = 1", "one way only", vec![]),
         ("UPDATE audit SET by = 'eve'", "entry 1 of the audit trail", vec![]),

@@ -79,6 +79,70 @@ async fn a_source_key_outlives_its_exchange_as_long_as_told() {
 }
 
 #[tokio::test]
+async fn a_claim_outlives_its_exchange_and_goes_only_with_its_answer() {
+    let place = Place::new();
+    let journal = place.with_route().await;
+    let claim = |id: u64, over: Option<u64>| Record::Claim {
+        scope: "erp.post".to_owned(),
+        key: format!("I{id}"),
+        exchange: over.map_or(id, |_| id + 10),
+        path: "post".to_owned(),
+        over,
+    };
+    let settled = |id, key: &str, value: Option<&str>| Record::ClaimSettled {
+        scope: "erp.post".to_owned(),
+        key: key.to_owned(),
+        exchange: id,
+        value: value.map(str::to_owned),
+    };
+    let ends = |id, end: &str, at_ms| Record::End { exchange: id, end: end.to_owned(), at_ms };
+    for id in 1..=5 {
+        let records = vec![Record::Accept(accept(id)), claim(id, None)];
+        journal.commit(Commit::new(records)).await.unwrap();
+    }
+    // 3 and 5 are given up while nobody knows whether it took effect; 4 goes on.
+    let mut records: Vec<_> = [1, 2, 4].map(|id| settled(id, &format!("I{id}"), Some("7"))).into();
+    records.extend([ends(1, "done", NOW), ends(2, "done", NOW + 50)]);
+    records.extend([ends(3, "discarded", NOW), ends(5, "discarded", NOW)]);
+    journal.commit(Commit::new(records)).await.unwrap();
+    let held = async |id: u64| {
+        let found = journal.claim("erp.post", &format!("I{id}")).await.unwrap();
+        found.map(|claim| (claim.exchange, claim.value, claim.open))
+    };
+    assert_sound(&place);
+    // Its exchange is there: so is the claim, however old.
+    assert_eq!(drop_keys(&journal, LATER).await, 0);
+
+    drop_exchanges(&journal, vec![1, 2, 3, 4, 5], LATER, Some(NOW + 10)).await;
+    assert_eq!(held(1).await, None);
+    assert_eq!(held(2).await, Some((2, Some("7".to_owned()), false)));
+    assert_eq!(held(3).await, Some((3, None, false)));
+    assert_eq!(held(4).await, Some((4, Some("7".to_owned()), true)));
+    assert_sound(&place);
+
+    // By the end of its exchange; in doubt or open: never.
+    assert_eq!(drop_keys(&journal, NOW + 50).await, 0);
+    assert_eq!(drop_keys(&journal, LATER).await, 1);
+    assert_eq!(held(2).await, None);
+    assert_eq!(held(3).await, Some((3, None, false)));
+    assert_eq!(held(4).await, Some((4, Some("7".to_owned()), true)));
+    retain(&journal, Retention::Summed(audit("retention", 1))).await;
+    let told = journal.audit(AuditFilter::default()).await.unwrap();
+    assert!(told[0].audit.detail.contains(r#""claims":2"#), "{told:?}");
+
+    // Another takes over what was left in doubt: from then on it is a claim like any other.
+    let records = vec![Record::Accept(accept(13)), claim(3, Some(3))];
+    journal.commit(Commit::new(records)).await.unwrap();
+    assert_eq!(held(3).await, Some((13, None, true)));
+    journal.commit(settled(13, "I3", Some("8")).into()).await.unwrap();
+    assert_eq!(drop_keys(&journal, LATER).await, 0, "its exchange is open");
+    assert_eq!(held(3).await, Some((13, Some("8".to_owned()), true)));
+    assert_eq!(held(5).await, Some((5, None, false)));
+    drop(journal);
+    assert_sound(&place);
+}
+
+#[tokio::test]
 async fn a_long_exchange_goes_in_parts_that_are_each_a_beginning() {
     let place = Place::new();
     let journal = place.with_route().await;

@@ -119,8 +119,8 @@ async fn a_check_names_what_contradicts_the_rules() {
         ("DELETE FROM outcome WHERE exchange = 1 AND sequence = 1", "have a gap", vec![1]),
         ("DELETE FROM outcome WHERE exchange = 2 AND sequence = 0", "have a gap", vec![2]),
         (
-            "INSERT INTO task SELECT 9, 77, step, role, ask, show, due_at_ms, 1, 'a', 'b', 'c', 1
-          FROM task",
+            "INSERT INTO task (exchange, step, role, ask, show, opened_at_ms, answer, closed_at_ms)
+                SELECT 77, step, role, ask, show, 1, 'a', 1 FROM task",
             "that is not there",
             vec![77],
         ),
@@ -162,7 +162,7 @@ async fn a_check_names_what_contradicts_the_rules() {
         ),
         (
             "INSERT INTO claim (scope, key, exchange, path) VALUES ('a', 'b', 1, 'post');
-             INSERT INTO claim VALUES ('a', 'c', 1, 'post', '7', NULL);
+             INSERT INTO claim (scope, key, exchange, path, value) VALUES ('a', 'c', 1, 'post', '7');
              DELETE FROM open WHERE exchange = 1;
              INSERT INTO ending (id, name, count) VALUES (99, 'failed', 1);
              INSERT INTO ended (exchange, at_ms, ending) VALUES (1, 1, 99)",

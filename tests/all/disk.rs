@@ -28,9 +28,23 @@ set = "message.id"
 const POSTS_MAX: usize = 20_000;
 
 #[test]
+fn a_full_disk_refuses_and_loses_nothing_acknowledged() {
+    let said = posted_until_it_stops(on_bad_disk("write,1500,full"));
+    assert!(said.contains("Free space") || said.contains("not full"), "{said}");
+}
+
+#[test]
 fn a_failed_fsync_stops_it_and_loses_nothing_acknowledged() {
     let said = posted_until_it_stops(on_bad_disk("sync,30,eio"));
     assert!(said.contains("I/O error"), "{said}");
+}
+
+#[test]
+fn a_file_size_limit_refuses_and_loses_nothing_acknowledged() {
+    let mut setup = Setup::new().route("noted", NOTED);
+    // A write past the limit fails instead of killing. 512 or 1024 bytes a block, as the shell likes.
+    setup.shell = Some("trap '' XFSZ; ulimit -f 4096".to_owned());
+    posted_until_it_stops(setup);
 }
 
 /// A runtime whose journal's disk fails as the shim is told.

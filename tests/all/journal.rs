@@ -197,6 +197,24 @@ fn the_audit_trail_is_listed_and_verified_without_a_runtime() {
     assert_eq!(noted.code, Some(0), "{noted:?}");
     assert!(noted.out.contains("0 entries after 3"), "{noted:?}");
 
+    // Somebody changes one word of the second entry in the file itself.
+    let file = runtime.setup.path().join("data/journal.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let word = br#""answer":"refuse","route""#;
+    let at = bytes.windows(word.len()).position(|found| found == word).unwrap();
+    bytes[at..at + word.len()].copy_from_slice(br#""answer":"accept","route""#);
+    std::fs::write(&file, bytes).unwrap();
+    let broken = runtime.cli(&["audit", "verify"]);
+    assert_eq!(broken.code, Some(1), "{broken:?}");
+    for part in ["CD0820", "entry 2", "was changed", "1 entries hold"] {
+        assert!(broken.err.contains(part), "`{part}` is not in {broken:?}");
+    }
+    let broken = runtime.cli(&["--json", "audit", "verify"]);
+    assert_eq!(broken.code, Some(1), "{broken:?}");
+    let verdict: Value = serde_json::from_str(&broken.out).unwrap();
+    assert_eq!(verdict["broken"]["sequence"], 2);
+    assert_eq!(runtime.cli(&["journal", "check"]).code, Some(1));
+
     let nowhere = runtime.cli(&["audit", "verify", "--file", "nowhere.db"]);
     assert_eq!(nowhere.code, Some(3), "{nowhere:?}");
     assert!(nowhere.err.contains("no such file"), "{nowhere:?}");

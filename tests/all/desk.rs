@@ -321,3 +321,80 @@ fn what_nobody_acts_on_is_handed_on_once_also_over_a_restart() {
     runtime.answer_task(&task, "yes");
     assert_eq!(runtime.end_of(&task), "done");
 }
+
+#[test]
+fn a_message_is_set_right_checked_and_never_by_two_at_once() {
+    let (depot, broken) = broken();
+    let runtime = Setup::with_depot(&depot.system)
+        .tables("[mask]\nfields = [\"note\"]")
+        .route("storing", STORE)
+        .start();
+    let body = json!({ "id": "P-1", "company": "acme", "references": [], "weight": "2.5", "note": "for Ada" });
+    let id = runtime.post("/parcels", &body.to_string()).exchange();
+    let shown = runtime.exception(&id);
+    let (mut message, revision) = (shown["document"]["message"].clone(), shown["revision"].clone());
+    assert_eq!(message["note"], "[masked]");
+    let edit = |message: &Value, revision: &Value| {
+        let body =
+            json!({ "message": message, "revision": revision, "by": "ada", "why": "scales" });
+        runtime.decide(&format!("/v1/exceptions/{id}/edit"), &body)
+    };
+    message["weight"] = "heavy".into();
+    let refused = edit(&message, &revision);
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/weight");
+    message["weight"] = "3.5".into();
+    // It fails again, and has moved on: who looked before is refused.
+    assert_eq!(edit(&message, &revision).status, 200);
+    wait_until("the second failure", || {
+        let open = runtime.ask(&format!("/v1/exceptions/{id}"));
+        open.status == 200 && open.json()["revision"] != revision
+    });
+    assert_eq!(edit(&message, &revision).status, 409);
+    broken.store(false, Ordering::Relaxed);
+    runtime.setup.write("right.json", &message.to_string().replace("3.5", "4.5"));
+    let said = runtime.cli(&["exceptions", "edit", &id, "--file", "right.json", "--why", "scales"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(runtime.end_of(&id), "done");
+    let asked = depot.system.asked();
+    let last = asked.last().unwrap();
+    assert!(last.body.contains("4.5"), "{last:?}");
+    assert_eq!(runtime.exchange(&id)["message"]["note"], "[masked]");
+}
+
+#[test]
+fn what_is_paused_waits_says_why_and_goes_on_at_once() {
+    let depot = Depot::start();
+    let mut runtime = Setup::with_depot(&depot.system).route("storing", STORE).start();
+    let wrong = runtime.cli(&["pause", "route", "storring", "--why", "x"]);
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    says(&wrong.err, &["did you mean `storing`?"]);
+    let said =
+        runtime.cli(&["pause", "route", "storing", "--until", "2h", "--why", "erp migration"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let id = runtime.parcel("/parcels", "P-1");
+    runtime.crash();
+    let waiting = runtime.exchange(&id);
+    assert_eq!(waiting["state"], "ready", "{waiting:#}");
+    assert!(
+        waiting["why"].as_str().unwrap().starts_with("paused: erp migration, until "),
+        "{waiting:#}"
+    );
+    assert_eq!(depot.effects_total(), 0);
+    says(&runtime.cli(&["pauses"]).out, &["route storing", "erp migration", "by tester"]);
+    assert_eq!(runtime.cli(&["resume", "route", "storing", "--why", "done"]).code, Some(0));
+    assert_eq!(runtime.end_of(&id), "done");
+    let pause = ["pause", "connector", "depot", "--until", "2h", "--why", "new shelves"];
+    assert_eq!(runtime.cli(&pause).code, Some(0));
+    let held = runtime.parcel("/parcels", "P-2");
+    let waiting = runtime.in_state(&held, "waiting");
+    assert!(waiting["why"].as_str().unwrap().contains("paused: new shelves, until"), "{waiting:#}");
+    says(&runtime.cli(&["trace", &held]).out, &["paused", "new shelves"]);
+    assert_eq!(runtime.cli(&["resume", "connector", "depot", "--why", "done"]).code, Some(0));
+    assert_eq!(runtime.end_of(&held), "done");
+    let pause = ["pause", "route", "storing", "--until", "1s", "--why", "short"];
+    assert_eq!(runtime.cli(&pause).code, Some(0));
+    let short = runtime.parcel("/parcels", "P-3");
+    assert_eq!(runtime.end_of(&short), "done", "it ends by itself");
+    assert_eq!(audited(&runtime, "route.resume").len(), 2);
+}

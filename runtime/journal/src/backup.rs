@@ -104,3 +104,20 @@ fn sync_folder(of: &Path) -> std::io::Result<()> {
     let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::publish;
+    use crate::Error;
+
+    #[test]
+    fn a_file_that_appeared_while_the_copy_was_made_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (partial, target) = (folder.path().join("copy.partial"), folder.path().join("copy"));
+        std::fs::write(&partial, "ours").unwrap();
+        std::fs::write(&target, "theirs").unwrap();
+        let refused = publish(&partial, &target);
+        assert!(matches!(refused, Err(Error::BackupExists { .. })), "{refused:?}");
+        assert_eq!(std::fs::read(&target).unwrap(), b"theirs");
+    }
+}

@@ -98,6 +98,27 @@ async fn whatever_is_done_to_a_row_shows() {
     }
 }
 
+/// Who knows the algorithm can make an entry whose own hash is right. The one after it tells.
+#[tokio::test]
+async fn an_entry_forged_with_its_hash_breaks_the_next_one() {
+    let (place, forger) = (Place::new(), Place::new());
+    nine_entries(&place).await;
+    let journal = forger.open();
+    for target in ["T1", "T2", "T3", "FORGED"] {
+        journal.commit(audit("ada", target).into()).await.unwrap();
+    }
+    drop(journal);
+    let file = rusqlite::Connection::open(place.file()).unwrap();
+    let from = forger.file();
+    file.execute("ATTACH ?1 AS forger", [from.to_str().unwrap()]).unwrap();
+    let forged = "DELETE FROM main.audit WHERE sequence = 4;
+         INSERT INTO main.audit SELECT * FROM forger.audit WHERE sequence = 4";
+    file.execute_batch(forged).unwrap();
+    drop(file);
+    let broken = place.open().verify_audit().await.unwrap().broken.unwrap();
+    assert!(broken.sequence == 5 && broken.reason.contains("was changed"), "{broken:?}");
+}
+
 #[tokio::test]
 async fn a_noted_head_tells_a_cut_tail_and_a_chain_made_anew() {
     let place = Place::new();

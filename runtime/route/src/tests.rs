@@ -6,4 +6,5 @@ mod formats;
 mod machine;
 mod property;
 mod rehearse;
+mod rehearse_persons;
 mod saga;

@@ -111,7 +111,7 @@ impl Exchange {
     }
 
     /// Scope and key of the step under way, or of the effect that is being taken back.
-    fn once(&self) -> Result<Option<(String, String)>, Trouble> {
+    pub(super) fn once(&self) -> Result<Option<(String, String)>, Trouble> {
         let (step, slots) = match self.undoing() {
             Some(effect) => {
                 let step = &self.plan.steps[effect.step];

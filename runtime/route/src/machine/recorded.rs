@@ -22,13 +22,43 @@ pub struct Original {
 /// Calls, tasks, finds and publications by path, in the order of the route.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
-    pub said: Vec<(String, Said)>,
+    pub said: Vec<Entry>,
+    /// What persons did about its exceptions, in their order.
+    pub acts: Vec<Act>,
+    /// How often the message was set right so far.
+    edits: usize,
     /// Set once it is over, with who and why.
     pub end: Option<(End, Option<String>, Option<String>)>,
     /// The last time that a person was needed: path and class.
     pub excepted: Option<(String, String)>,
     /// It has not ended, and stands at the desk.
     pub stands: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub path: String,
+    /// How often the message had been set right before: a step that failed was asked for with either.
+    pub edits: usize,
+    pub said: Said,
+}
+
+/// About the exception of this path and class.
+#[derive(Debug)]
+pub(super) struct Act {
+    pub path: String,
+    pub class: String,
+    pub kind: ActKind,
+    pub by: String,
+    pub why: String,
+}
+
+#[derive(Debug)]
+pub(super) enum ActKind {
+    /// The message became this one.
+    Edit(Json),
+    /// It was to be taken back, or an undo that failed was settled by hand.
+    Compensate,
 }
 
 #[derive(Debug)]
@@ -48,6 +78,12 @@ pub(super) struct CallSaid {
     /// Of the last attempt that got no answer.
     pub fault: Option<Fault>,
     pub probe: Option<(ProbeAnswer, Option<Fault>)>,
+    /// The key of `once`.
+    pub once: Option<String>,
+    /// The effect was another's (`once`).
+    pub of: Option<ExchangeId>,
+    /// Another's effect was in doubt, and a person was asked.
+    pub doubtful: bool,
 }
 
 impl Original {
@@ -70,7 +106,11 @@ impl Original {
             use OutcomeKind as K;
             let called = matches!(
                 outcome.kind,
-                K::Answered { .. } | K::Attempt { .. } | K::Intent | K::InDoubt | K::Probed { .. }
+                K::Answered { of: None, .. }
+                    | K::Attempt { .. }
+                    | K::Intent
+                    | K::InDoubt
+                    | K::Probed { .. }
             );
             if called && !self.envelope.raw {
                 let of = Asked { generation: exchange.key_generation(), at: exchange.asked_at() };
@@ -91,8 +131,27 @@ impl Original {
 const UNDO: &str = "undo:";
 
 impl Recorded {
-    pub fn said(&self, path: &str) -> Option<&Said> {
-        self.said.iter().find(|(known, _)| known == path).map(|(_, said)| said)
+    /// As it was said after so many edits; else before them, else after.
+    pub fn said(&self, path: &str, edits: usize) -> Option<&Entry> {
+        let of = |entry: &&Entry| entry.path == path;
+        let before = self.said.iter().rev().filter(of).find(|entry| entry.edits <= edits);
+        before.or_else(|| self.said.iter().find(of))
+    }
+
+    /// In the place of what was said of it before, under the same message.
+    fn put(&mut self, path: String, said: Said) {
+        let edits = self.edits;
+        let known = |entry: &&mut Entry| entry.path == path && entry.edits == edits;
+        match self.said.iter_mut().find(known) {
+            Some(entry) => entry.said = said,
+            None => self.said.push(Entry { path, edits, said }),
+        }
+    }
+
+    fn act(&mut self, path: String, kind: ActKind, by: &str, why: &str) {
+        let class = self.excepted.as_ref().map(|(_, class)| class.clone()).unwrap_or_default();
+        let (by, why) = (by.to_owned(), why.to_owned());
+        self.acts.push(Act { path, class, kind, by, why });
     }
 
     /// The exchange stands before this outcome.
@@ -100,11 +159,17 @@ impl Recorded {
         let path = outcome.path.clone();
         self.stands = matches!(outcome.kind, OutcomeKind::Excepted { .. });
         match &outcome.kind {
-            OutcomeKind::Answered { value, .. } => {
+            OutcomeKind::Answered { value, of, .. } => {
+                let of = of.as_ref().and_then(|of| of.parse().ok());
+                let answer = Some(value.clone());
+                self.call(exchange, path, |call| (call.answer, call.of) = (answer, of));
+            }
+            // A person's word stands for the answer.
+            OutcomeKind::Settled { value: Some(value), .. } => {
                 let answer = Some(value.clone());
                 self.call(exchange, path, |call| call.answer = answer);
             }
-            OutcomeKind::Attempt { fault, .. } => {
+            OutcomeKind::Attempt { fault, .. } | OutcomeKind::SkippedFault { fault, .. } => {
                 let fault = Some(fault.clone());
                 self.call(exchange, path, |call| call.fault = fault);
             }
@@ -115,31 +180,48 @@ impl Recorded {
             OutcomeKind::Intent | OutcomeKind::InDoubt => self.call(exchange, path, |_| {}),
             OutcomeKind::Published { topic, events } => {
                 let events = events.iter().map(parsed).collect();
-                self.said.push((path, Said::Published { topic: topic.clone(), events }));
+                self.put(path, Said::Published { topic: topic.clone(), events });
             }
             OutcomeKind::Parked { role, ask, show, .. } => {
                 let asked = task_json(role, ask, parsed(show));
-                self.said.push((path, Said::Task { asked, decision: None }));
+                self.put(path, Said::Task { asked, decision: None });
             }
             OutcomeKind::Decided(decided) => {
-                if let Some((_, Said::Task { decision, .. })) = self.said.last_mut() {
+                if let Some(Entry { said: Said::Task { decision, .. }, .. }) = self.said.last_mut()
+                {
                     *decision = Some(decided.clone());
                 }
             }
             OutcomeKind::Found { id, ids } => {
                 let found = Some((id.clone(), ids.clone()));
                 let query = exchange.find_query();
-                self.said.push((path, Said::Find { query, found }));
+                self.put(path, Said::Find { query, found });
             }
-            OutcomeKind::Excepted { class, .. } => {
-                if let Some(Kind::Find(_)) = exchange.step().map(|at| &exchange.plan.steps[at].kind)
-                {
+            OutcomeKind::Excepted { class, code, .. } => {
+                let step = exchange.step().filter(|_| exchange.undo.is_none());
+                if let Some(Kind::Find(_)) = step.map(|at| &exchange.plan.steps[at].kind) {
                     let query = exchange.find_query();
-                    self.said.push((path.clone(), Said::Find { query, found: None }));
+                    self.put(path.clone(), Said::Find { query, found: None });
                 }
-                // Also a question whose answer was never the awaited one was asked.
-                self.call(exchange, path.clone(), |_| {});
+                let doubtful = class == super::class::IN_DOUBT && code == super::claim::CODE;
+                // Also a question whose answer was never the awaited one was asked; what could not
+                // be computed was not.
+                let awaited = step.is_some_and(|at| exchange.plan.steps[at].until.is_some());
+                if class != super::class::MAPPING || awaited {
+                    self.call(exchange, path.clone(), |call| call.doubtful |= doubtful);
+                }
                 self.excepted = Some((path, class.clone()));
+            }
+            OutcomeKind::Edited { message, by, why, .. } => {
+                self.act(path, ActKind::Edit(message.clone()), by, why);
+                self.edits += 1;
+            }
+            OutcomeKind::Compensating { by: Some(by), why, .. } => {
+                let why = why.as_deref().unwrap_or_default();
+                self.act(path, ActKind::Compensate, by, why);
+            }
+            OutcomeKind::UndoneByHand { by, why } => {
+                self.act(path, ActKind::Compensate, by, why);
             }
             OutcomeKind::Ended { end, by, why } => {
                 self.end = Some((end.clone(), by.clone(), why.clone()));
@@ -149,22 +231,32 @@ impl Recorded {
     }
 
     fn call(&mut self, exchange: &mut Exchange, path: String, take: impl FnOnce(&mut CallSaid)) {
-        if let Some((_, Said::Call(call))) =
-            self.said.iter_mut().rev().find(|(known, _)| *known == path)
-        {
+        let edits = self.edits;
+        let known = self.said.iter_mut().rev().find_map(|entry| match &mut entry.said {
+            Said::Call(call) if entry.path == path && entry.edits == edits => Some(call),
+            _ => None,
+        });
+        if let Some(call) = known {
             return take(call);
         }
         // A call of no element is no call.
         let Some((operation, input)) = exchange.question() else { return };
-        let mut call = CallSaid { operation, input, ..CallSaid::default() };
+        let once = exchange.once().ok().flatten().map(|(_, key)| key);
+        let mut call = CallSaid { operation, input, once, ..CallSaid::default() };
         take(&mut call);
-        self.said.push((path, Said::Call(call)));
+        self.put(path, Said::Call(call));
     }
 }
 
 impl Exchange {
     /// What the call under way asks for, and of whom. None where it is none.
     fn question(&mut self) -> Option<(String, serde_json::Value)> {
+        if self.undo.is_some() {
+            let input = self.undo_input(self.undoing()?).ok()?;
+            let undo = self.call()?;
+            let operation = format!("{}.{}", undo.connector, undo.operation.operation.name);
+            return Some((operation, json(&input)));
+        }
         let plan = self.plan.clone();
         let step = plan.steps.get(self.at)?;
         let Kind::Call(call) = &step.kind else { return None };

@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::carry::CarryError;
 use super::difference::{differences, shown};
-use super::recorded::{CallSaid, Original, Recorded, Said, json, task_json};
+use super::recorded::{ActKind, CallSaid, Entry, Original, Recorded, Said, json, task_json};
 use super::{
-    Action, CallAction, Claim, End, Event, Exchange, Linked, Outcome, OutcomeKind, ProbeAnswer,
-    RestoreError,
+    Action, CallAction, Claim, ClaimAction, End, Event, Exchange, Linked, Outcome, OutcomeKind,
+    ProbeAnswer, RestoreError,
 };
 use crate::step::Kind;
-use crate::{Fault, Keys, Plan, Replay, Retry};
+use crate::{ExchangeId, Fault, Keys, Plan, Replay, Retry};
 
 /// Differences that are told one by one.
 pub const DIFFERENCES_MAX: usize = 200;
@@ -68,6 +68,8 @@ pub enum What {
     OtherCall,
     /// The recorded answer was given all the same.
     Input,
+    /// The key of `once`; the recorded claim was had all the same.
+    Claim,
     NewEvent,
     GoneEvent,
     Event,
@@ -118,20 +120,27 @@ pub fn rehearse(
         envelope.replay = Some(Arc::new(replay));
     }
     let mut exchange = Exchange::start(original.id, plan.clone(), envelope);
-    let mut stage = Stage::new(&recorded, plan);
+    let mut stage = Stage::new(original.id, &recorded);
     for outcome in &carried {
         exchange.carry_over(outcome)?;
         stage.met.insert(outcome.path.clone());
+        stage.edits += usize::from(matches!(outcome.kind, OutcomeKind::Edited { .. }));
     }
     stage.run(&mut exchange, original);
     Ok(stage.close())
 }
 
 struct Stage<'a> {
+    id: ExchangeId,
     recorded: &'a Recorded,
-    plan: &'a Arc<Plan>,
     /// Paths that were come to.
     met: BTreeSet<String>,
+    /// What was compared, with the edits that it was said after.
+    compared: BTreeSet<(String, usize)>,
+    /// How often the message was set right so far.
+    edits: usize,
+    /// What persons did and was done again.
+    acted: BTreeSet<usize>,
     found: Vec<Difference>,
     left_out: usize,
     answered: usize,
@@ -141,11 +150,14 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(recorded: &'a Recorded, plan: &'a Arc<Plan>) -> Stage<'a> {
+    fn new(id: ExchangeId, recorded: &'a Recorded) -> Stage<'a> {
         Stage {
+            id,
             recorded,
-            plan,
             met: BTreeSet::new(),
+            compared: BTreeSet::new(),
+            edits: 0,
+            acted: BTreeSet::new(),
             found: Vec::new(),
             left_out: 0,
             answered: 0,
@@ -164,9 +176,8 @@ impl<'a> Stage<'a> {
                 self.published(outcome);
             }
             let next = match advance.action {
-                Action::Call(call) => self.answer(&call),
-                // Nothing is called, so nobody's claim is touched; the answer is the one of then.
-                Action::Claim(_) => Some(Event::Claimed(Claim::Mine)),
+                Action::Call(call) => self.answer(exchange, &call),
+                Action::Claim(claim) => Some(Event::Claimed(self.claim(&claim))),
                 Action::Find(_) => self.find(exchange),
                 Action::Wait { until, .. } => {
                     now = now.max(until);
@@ -178,7 +189,11 @@ impl<'a> Stage<'a> {
                 }
                 Action::Exception(exception) => {
                     self.is = format!("excepted {} at {}", exception.class, exception.step);
-                    self.given_up(&exception.step, &exception.class)
+                    match self.act(exchange, &exception.class) {
+                        Some(event) => Some(event),
+                        None if self.unanswerable => None,
+                        None => self.given_up(&exception.step, &exception.class),
+                    }
                 }
                 Action::End(end) => {
                     self.is = ended(&end, self.recorded.excepted.as_ref());
@@ -193,10 +208,9 @@ impl<'a> Stage<'a> {
     }
 
     /// The journal's answer to a call.
-    fn answer(&mut self, call: &CallAction) -> Option<Event> {
-        let recorded = self.recorded;
+    fn answer(&mut self, exchange: &Exchange, call: &CallAction) -> Option<Event> {
         let operation = format!("{}.{}", call.connector, call.operation);
-        let Some(Said::Call(said)) = recorded.said(&call.path) else {
+        let Some((Said::Call(said), first)) = self.said(&call.path) else {
             self.note(
                 &call.path,
                 What::NewCall,
@@ -206,9 +220,9 @@ impl<'a> Stage<'a> {
             return self.stop(&call.path, format!("{operation} was not called then"));
         };
         if call.probe_of.is_some() {
-            return self.probe(call, said);
+            return Some(probe(exchange, said));
         }
-        if self.met.insert(call.path.clone()) {
+        if first {
             if said.operation != operation {
                 self.note(
                     &call.path,
@@ -225,14 +239,11 @@ impl<'a> Stage<'a> {
                 None => self.stop(&call.path, "the first time no answer came either".to_owned()),
             };
         };
-        let name = call.path.split('[').next().unwrap_or_default();
-        let Some((_, step)) = self.plan.step(name) else {
-            return self.stop(&call.path, "the call is of no step".to_owned());
-        };
-        let Kind::Call(planned) = &step.kind else {
+        // On the way back it is the undo.
+        let Some(calling) = exchange.call() else {
             return self.stop(&call.path, "the call is of no call step".to_owned());
         };
-        let output = &planned.operation.operation.output;
+        let output = &calling.operation.operation.output;
         let text = answer.text().as_bytes();
         match contract::json::read_with(output, text, contract::Unknown::Drop) {
             Ok(value) => {
@@ -247,43 +258,75 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn probe(&mut self, call: &CallAction, said: &CallSaid) -> Option<Event> {
-        let (answer, fault) = match &said.probe {
-            Some((answer, fault)) => (*answer, fault.clone()),
-            None => (ProbeAnswer::Unknown, None),
-        };
-        let unable = |retry| Fault {
-            retry,
-            code: "rehearsed".to_owned(),
-            message: "the journal has no other answer of the probe".to_owned(),
-            status: None,
-        };
-        let name = call.path.split('[').next().unwrap_or_default();
-        let probe = self.plan.step(name).and_then(|(_, step)| match &step.kind {
-            Kind::Call(planned) => planned.probe.as_ref(),
-            _ => None,
-        });
-        let word = match answer {
-            ProbeAnswer::Absent => "absent",
-            ProbeAnswer::Pending => "pending",
-            ProbeAnswer::Unknown => "unknown",
-            ProbeAnswer::Failed => {
-                return Some(Event::Fault(fault.unwrap_or_else(|| unable(Retry::OutcomeUnknown))));
+    /// The claim as it was had then. Nothing is called, so nobody's claim is touched.
+    fn claim(&mut self, claim: &ClaimAction) -> Claim {
+        let recorded = self.recorded;
+        let said = recorded.said(&claim.path, self.edits).map(|entry| &entry.said);
+        let Some(Said::Call(said)) = said else { return Claim::Mine };
+        let key = Some(&claim.key);
+        if said.once.as_ref() != key && !self.met.contains(&claim.path) {
+            self.note(&claim.path, What::Claim, said.once.clone(), key.cloned());
+        }
+        match (&said.answer, said.of) {
+            (Some(answer), Some(exchange)) => {
+                self.met.insert(claim.path.clone());
+                self.answered += 1;
+                Claim::Done { exchange, value: answer.text().to_owned() }
             }
-        };
-        let value = probe.and_then(|probe| case(&probe.operation.output, word));
-        Some(value.map_or_else(|| Event::Fault(unable(Retry::Never)), Event::Answer))
+            // Which one it was stands in a text only, and is of no matter here.
+            (None, _) if said.doubtful && said.fault.is_none() => {
+                self.met.insert(claim.path.clone());
+                Claim::Doubtful { exchange: self.id }
+            }
+            _ => Claim::Mine,
+        }
+    }
+
+    /// What was said of the path, and whether it is asked for the first time.
+    fn said(&mut self, path: &str) -> Option<(&'a Said, bool)> {
+        let recorded = self.recorded;
+        let Entry { edits, said, .. } = recorded.said(path, self.edits)?;
+        self.met.insert(path.to_owned());
+        Some((said, self.compared.insert((path.to_owned(), *edits))))
+    }
+
+    /// What a person did then about the exception that it is at now.
+    fn act(&mut self, exchange: &Exchange, class: &str) -> Option<Event> {
+        let recorded = self.recorded;
+        let path = exchange.path();
+        let open = |at: &usize| !self.acted.contains(at);
+        let (at, act) = recorded
+            .acts
+            .iter()
+            .enumerate()
+            .find(|(at, act)| open(at) && act.path == path && act.class == class)?;
+        self.acted.insert(at);
+        let (by, why) = (act.by.clone(), act.why.clone());
+        match &act.kind {
+            ActKind::Compensate => Some(Event::Compensate { by, why }),
+            ActKind::Edit(message) => match exchange.read_message(message, 0) {
+                Ok(message) => {
+                    self.edits += 1;
+                    Some(Event::Edit { message, by, why })
+                }
+                Err(error) => {
+                    let is = Some(error.to_string());
+                    self.note(&path, What::Answer, Some(cut(message.text())), is);
+                    let why = "this version cannot read the message that it was set right to";
+                    self.stop(&path, why.to_owned())
+                }
+            },
+        }
     }
 
     fn find(&mut self, exchange: &Exchange) -> Option<Event> {
         let path = exchange.path();
         let query = exchange.find_query();
-        let recorded = self.recorded;
-        let Some(Said::Find { query: then, found }) = recorded.said(&path) else {
+        let Some((Said::Find { query: then, found }, first)) = self.said(&path) else {
             self.note(&path, What::NewFind, None, Some(shown(&query)));
             return self.stop(&path, "nothing was looked for here then".to_owned());
         };
-        if self.met.insert(path.clone()) {
+        if first {
             self.compare(&path, What::Find, then, &query);
         }
         let Some((_, ids)) = found else { return Some(Event::Found(Vec::new())) };
@@ -302,12 +345,11 @@ impl<'a> Stage<'a> {
     }
 
     fn decide(&mut self, path: &str, asked: &serde_json::Value, ask: &[String]) -> Option<Event> {
-        let recorded = self.recorded;
-        let Some(Said::Task { asked: then, decision }) = recorded.said(path) else {
+        let Some((Said::Task { asked: then, decision }, first)) = self.said(path) else {
             self.note(path, What::NewTask, None, Some(shown(asked)));
             return self.stop(path, "nobody was asked here then".to_owned());
         };
-        if self.met.insert(path.to_owned()) {
+        if first {
             self.compare(path, What::Task, then, asked);
         }
         match decision {
@@ -349,7 +391,8 @@ impl<'a> Stage<'a> {
         let OutcomeKind::Published { topic, events } = &outcome.kind else { return };
         self.met.insert(outcome.path.clone());
         let recorded = self.recorded;
-        let (was_topic, then) = match recorded.said(&outcome.path) {
+        let said = recorded.said(&outcome.path, self.edits).map(|entry| &entry.said);
+        let (was_topic, then) = match said {
             Some(Said::Published { topic, events }) => (topic.as_str(), events.as_slice()),
             _ => ("", [].as_slice()),
         };
@@ -408,9 +451,10 @@ impl<'a> Stage<'a> {
     fn close(mut self) -> Rehearsal {
         let recorded = self.recorded;
         if !self.unanswerable {
-            let gone: Vec<_> =
-                recorded.said.iter().filter(|(path, _)| !self.met.contains(path)).collect();
-            for (path, said) in gone {
+            for Entry { path, said, .. } in &recorded.said {
+                if !self.met.insert(path.clone()) {
+                    continue;
+                }
                 let (what, was) = match said {
                     Said::Call(call) => {
                         (What::GoneCall, format!("{} {}", call.operation, shown(&call.input)))
@@ -426,11 +470,11 @@ impl<'a> Stage<'a> {
             Some((end, ..)) => ended(end, recorded.excepted.as_ref()),
             None => match (&recorded.excepted, recorded.stands, recorded.said.last()) {
                 (Some((path, class)), true, _) => format!("excepted {class} at {path}"),
-                (_, _, Some((path, Said::Task { decision: None, .. }))) => {
+                (_, _, Some(Entry { path, said: Said::Task { decision: None, .. }, .. })) => {
                     format!("waits for a person at {path}")
                 }
                 (_, _, last) => {
-                    format!("under way after {}", last.map_or("nothing", |(path, _)| path))
+                    format!("under way after {}", last.map_or("nothing", |entry| &entry.path))
                 }
             },
         };
@@ -458,6 +502,31 @@ fn ended(end: &End, excepted: Option<&(String, String)>) -> String {
         (End::Discarded, Some((path, class))) => format!("discarded, {class} at {path}"),
         (end, _) => end.to_string(),
     }
+}
+
+/// What the probe of the call under way said then.
+fn probe(exchange: &Exchange, said: &CallSaid) -> Event {
+    let (answer, fault) = match &said.probe {
+        Some((answer, fault)) => (*answer, fault.clone()),
+        None => (ProbeAnswer::Unknown, None),
+    };
+    let unable = |retry| Fault {
+        retry,
+        code: "rehearsed".to_owned(),
+        message: "the journal has no other answer of the probe".to_owned(),
+        status: None,
+    };
+    let word = match answer {
+        ProbeAnswer::Absent => "absent",
+        ProbeAnswer::Pending => "pending",
+        ProbeAnswer::Unknown => "unknown",
+        ProbeAnswer::Failed => {
+            return Event::Fault(fault.unwrap_or_else(|| unable(Retry::OutcomeUnknown)));
+        }
+    };
+    let probe = exchange.call().and_then(|call| call.probe);
+    let value = probe.and_then(|probe| case(&probe.operation.output, word));
+    value.map_or_else(|| Event::Fault(unable(Retry::Never)), Event::Answer)
 }
 
 /// A case without a payload.

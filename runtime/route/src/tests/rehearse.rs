@@ -37,11 +37,12 @@ publish = "acme:shop/orders.accepted@1"
 with = { order = "message", total = "sum.total" }
 "#;
 
-fn original(run: &Run) -> Original {
+pub(super) fn original(run: &Run) -> Original {
     Original {
         id: run.exchange.id(),
         plan: run.exchange.plan().clone(),
-        envelope: run.exchange.envelope().clone(),
+        // As it came in, whatever a person made of it.
+        envelope: run.restored(0).envelope().clone(),
         outcomes: run.outcomes.clone(),
     }
 }
@@ -61,12 +62,12 @@ fn went() -> Original {
     original(&run)
 }
 
-fn against(original: &Original, steps: &str) -> Rehearsal {
+pub(super) fn against(original: &Original, steps: &str) -> Rehearsal {
     rehearse(original, &plan(steps), None).unwrap()
 }
 
 /// `step what pointer: was -> is`, one a line.
-fn told(rehearsal: &Rehearsal) -> Vec<String> {
+pub(super) fn told(rehearsal: &Rehearsal) -> Vec<String> {
     let line = |found: &crate::machine::Difference| {
         let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
         let (was, is) = (text(&found.was), text(&found.is));
@@ -227,7 +228,11 @@ fn from_a_step_what_came_before_is_as_it_was() {
     assert_eq!(later.differences.len(), 2);
 }
 
-fn carried(original: &Original, steps: &str, from: &str) -> Result<Vec<Outcome>, CarryError> {
+pub(super) fn carried(
+    original: &Original,
+    steps: &str,
+    from: &str,
+) -> Result<Vec<Outcome>, CarryError> {
     original.carried(&plan(steps), from)
 }
 

@@ -106,6 +106,7 @@ const EFFECTS: [(&str, &str); 7] = [
 const RUNS: usize = 4;
 /// An order that journals more often than this is a loop.
 const WRITES_MAX: u64 = 200;
+const SWEEPS_MAX: usize = 4;
 
 #[test]
 fn a_crash_before_each_journal_write_is_recovered_from() {
@@ -121,6 +122,14 @@ fn at_every_write(point: &str) {
     // Compiled once: this test is about commits.
     let warm = Run::new(None);
     let compiled = warm.runtime.as_ref().unwrap().setup.path().join("data/compiled");
+    // What comes at the same time is numbered as it comes, so a sweep may just pass by the write
+    // before the one call that nobody can ask about.
+    let hit = (0..SWEEPS_MAX).any(|_| sweep(point, &compiled) > 0);
+    assert!(hit, "one of them hits a call that nobody can ask about");
+}
+
+/// A crash at each number; how many of them left a call in doubt.
+fn sweep(point: &str, compiled: &Path) -> usize {
     let crashes = AtomicUsize::new(0);
     let in_doubt = AtomicUsize::new(0);
     let next = AtomicU64::new(1);
@@ -135,7 +144,7 @@ fn at_every_write(point: &str) {
                         break;
                     }
                     let failpoint = format!("{point}:{number}");
-                    let mut run = Run::new(Some((&failpoint, &compiled)));
+                    let mut run = Run::new(Some((&failpoint, compiled)));
                     let found = run.finish();
                     crashes.fetch_add(usize::from(run.crashed), Ordering::Relaxed);
                     in_doubt.fetch_add(run.in_doubt, Ordering::Relaxed);
@@ -156,7 +165,7 @@ fn at_every_write(point: &str) {
     println!("{point}: {crashes} crashes, {in_doubt} of them left a call in doubt");
     assert!(crashes >= 20, "an order is written more often than {crashes} times");
     assert!(last.into_inner() < WRITES_MAX, "there is no last write");
-    assert!(in_doubt > 0, "one of them hits a call that nobody can ask about");
+    in_doubt
 }
 
 /// One order, one crash.

@@ -113,10 +113,11 @@ fn a_retry_keeps_its_key_and_others_flow() {
         let first = moment == Moment::Before
             && changes(asked, "A1")
             && seen.fetch_add(1, Ordering::Relaxed) == 0;
-        first.then(|| Say::This(503, vec![("retry-after", "6".to_owned())], "later".to_owned()))
+        first.then(|| Say::This(500, Vec::new(), "later".to_owned()))
     });
+    let patient = call("store") + "retry = { backoff = \"6s\", jitter = \"none\" }\n";
     let mut runtime = Setup::with_depot(&depot.system)
-        .route("ship", &route("ship", ORDERED, &call("store")))
+        .route("ship", &route("ship", ORDERED, &patient))
         .route("cancel", &route("cancel", ORDERED, &call("store")))
         .route("free", &route("free", "", &call("store")))
         .start();

@@ -21,14 +21,21 @@ use super::Config;
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 const BLIND_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Refusals that come together, of calls under way at the same time, are one.
-const DECREASE_EVERY: Duration = Duration::from_secs(1);
+const TOGETHER: Duration = Duration::from_secs(1);
 /// From nothing back to where it was before, step by step.
 const RECOVERY: Duration = Duration::from_secs(60);
 /// A learnt rate never falls below this part of the rate before, nor below this many a second.
 const LEARNT_PART_MIN: f64 = 0.05;
 const LEARNT_RATE_MIN: f64 = 0.1;
-/// Over how long the rate of grants is observed.
+/// Where no rate is configured, what was sent at a quiet moment says little: a system is thought to
+/// bear at least this many a second.
+const UNKNOWN_RATE_MIN: f64 = 10.0;
+/// Over how long the rates of grants and of refusals are observed.
 const OBSERVED: Duration = Duration::from_secs(5);
+/// A pace is too fast if so many of that time's requests, and at least this part of them, were
+/// refused. A lone refusal is a pause, and no more.
+const REFUSED_MIN: u32 = 2;
+const REFUSED_PART_MIN: f64 = 0.02;
 
 type Gcra = RateLimiter<NotKeyed, InMemoryState, Told, NoOpMiddleware<Nanos>>;
 
@@ -45,6 +52,7 @@ pub struct Pace {
     /// At a learnt rate no grant before this.
     next_at: Option<Instant>,
     refusals: u32,
+    refused_at: Option<Instant>,
     decreased_at: Option<Instant>,
     observed: Observed,
 }
@@ -77,8 +85,9 @@ impl Pace {
             learnt: None,
             next_at: None,
             refusals: 0,
+            refused_at: None,
             decreased_at: None,
-            observed: Observed { since: now, count: 0, before: 0.0 },
+            observed: Observed::new(now),
         }
     }
 
@@ -113,7 +122,7 @@ impl Pace {
         if let Some((left, _)) = &mut self.left {
             *left = left.saturating_sub(1);
         }
-        self.observed.count(now);
+        self.observed.granted(now);
         Ok(())
     }
 
@@ -144,24 +153,28 @@ impl Pace {
             let until = now + pause;
             self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
         }
-        self.decrease(now);
+        self.observed.refused(now);
+        let apart = |last: Option<Instant>| last.is_none_or(|last| now >= last + TOGETHER);
+        if apart(self.refused_at) {
+            self.refused_at = Some(now);
+            self.refusals += 1;
+        }
+        if apart(self.decreased_at) && self.observed.refuses_much() {
+            self.decreased_at = Some(now);
+            self.decrease(now);
+        }
     }
 
     fn decrease(&mut self, now: Instant) {
-        if self.decreased_at.is_some_and(|at| now < at + DECREASE_EVERY) {
-            return;
-        }
-        self.decreased_at = Some(now);
-        self.refusals += 1;
         let observed = self.observed.rate(now);
-        let known = self.learnt_rate(now).or(self.rate);
-        // What was in fact sent was too much, however much was allowed.
-        let was = known.map_or(observed, |known| known.min(observed.max(LEARNT_RATE_MIN)));
-        let ceiling = match (self.rate, &self.learnt) {
-            (Some(rate), _) => rate,
-            (None, Some(learnt)) => learnt.ceiling,
-            (None, None) => (2.0 * observed).max(1.0),
-        };
+        // What was in fact sent was too much, however much was allowed. While a learnt rate holds,
+        // what was sent shows our own pauses and not what the system bears.
+        let was = self.learnt_rate(now).unwrap_or_else(|| match self.rate {
+            Some(rate) => rate.min(observed),
+            None => observed.max(UNKNOWN_RATE_MIN),
+        });
+        let known = self.learnt.map_or(0.0, |learnt| learnt.ceiling);
+        let ceiling = self.rate.unwrap_or_else(|| known.max(2.0 * observed.max(UNKNOWN_RATE_MIN)));
         let floor = (ceiling * LEARNT_PART_MIN).max(LEARNT_RATE_MIN).min(ceiling);
         self.learnt = Some(Learnt { rate: (was / 2.0).max(floor), since: now, ceiling });
     }
@@ -205,28 +218,49 @@ impl Pace {
     }
 }
 
-/// Grants over the last seconds.
+/// Grants and refusals over the last seconds.
 struct Observed {
     since: Instant,
-    count: u32,
-    /// A second, in the stretch before this one.
-    before: f64,
+    granted: u32,
+    refused: u32,
+    /// The stretch before this one: grants a second, grants, refusals.
+    before: (f64, u32, u32),
 }
 
 impl Observed {
-    fn count(&mut self, now: Instant) {
+    fn new(now: Instant) -> Observed {
+        Observed { since: now, granted: 0, refused: 0, before: (0.0, 0, 0) }
+    }
+
+    fn granted(&mut self, now: Instant) {
+        self.turn(now);
+        self.granted += 1;
+    }
+
+    fn refused(&mut self, now: Instant) {
+        self.turn(now);
+        self.refused += 1;
+    }
+
+    fn turn(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.since);
         if elapsed >= OBSERVED {
-            self.before = f64::from(self.count) / elapsed.as_secs_f64();
-            (self.since, self.count) = (now, 0);
+            let rate = f64::from(self.granted) / elapsed.as_secs_f64();
+            self.before = (rate, self.granted, self.refused);
+            (self.since, self.granted, self.refused) = (now, 0, 0);
         }
-        self.count += 1;
+    }
+
+    fn refuses_much(&self) -> bool {
+        let (_, granted, refused) = self.before;
+        let (granted, refused) = (granted + self.granted, refused + self.refused);
+        refused >= REFUSED_MIN && f64::from(refused) >= REFUSED_PART_MIN * f64::from(granted)
     }
 
     fn rate(&self, now: Instant) -> f64 {
         let elapsed = now.saturating_duration_since(self.since).as_secs_f64().max(1.0);
-        let present = f64::from(self.count) / elapsed;
-        if elapsed < OBSERVED.as_secs_f64() { present.max(self.before) } else { present }
+        let present = f64::from(self.granted) / elapsed;
+        if elapsed < OBSERVED.as_secs_f64() { present.max(self.before.0) } else { present }
     }
 }
 
@@ -303,7 +337,9 @@ mod tests {
             pace.take(start + Duration::from_millis(ms)).unwrap();
         }
         let now = start + s(2.0);
-        pace.hear(&refused(None, false), now);
+        for _ in 0..50 {
+            pace.hear(&refused(None, false), now);
+        }
         let learnt = pace.learnt_rate(now).unwrap();
         assert!((400.0..=600.0).contains(&learnt), "{learnt}");
         for n in 1..20 {
@@ -312,6 +348,39 @@ mod tests {
         assert!(pace.learnt_rate(now + s(29.0)).unwrap() >= 100.0, "never to nothing");
         pace.hear(&Heard::default(), now);
         assert_eq!(pace.learnt_rate(now + s(120.0)), None);
+    }
+
+    #[test]
+    fn a_refusal_now_and_then_slows_nobody_for_long() {
+        for rate in [None, Some("100/s")] {
+            let (mut pace, start) = pace(rate);
+            for ms in 0..60_000 {
+                let now = start + Duration::from_millis(ms);
+                let _ = pace.take(now);
+                if ms % 10_000 == 0 {
+                    pace.hear(&refused(Some(0), true), now);
+                    assert_eq!(pace.learnt_rate(now), None, "{rate:?} {ms}");
+                }
+                pace.hear(&Heard::default(), now);
+            }
+        }
+    }
+
+    #[test]
+    fn refused_at_a_quiet_moment_it_is_not_slow_for_the_busy_one() {
+        let (mut pace, start) = pace(None);
+        for n in 0..5 {
+            let now = start + s(f64::from(n) * 1.5);
+            let _ = pace.take(now);
+            pace.hear(&refused(Some(0), false), now);
+        }
+        let now = start + s(30.0);
+        assert!(
+            pace.learnt_rate(now).is_none_or(|rate| rate >= 5.0),
+            "{:?}",
+            pace.learnt_rate(now)
+        );
+        assert!(grants(&mut pace, now, s(10.0)) > 50);
     }
 
     #[test]

@@ -220,4 +220,27 @@ fn two_routes_at_the_same_time_have_one_effect() {
     assert_eq!(depot.effects("/drops", "D-1"), 2);
     let trace = runtime.cli(&["trace", &second]).out;
     assert!(trace.contains(&format!("done by {first}")), "{trace}");
+    let check = runtime.cli(&["journal", "check"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+}
+
+#[test]
+fn what_was_done_once_stays_done_when_its_exchange_is_dropped() {
+    let depot = Depot::start();
+    let route = head("noted", "/parcels", "") + &store("stored", "", "once = \"message.id\"");
+    let runtime = Setup::with_depot(&depot.system)
+        .route("noted", &route)
+        .tables("[retention]\nfinished = \"4s\"\ncheck_every = \"200ms\"")
+        .start();
+    let first = runtime.post("/parcels", &parcel("P")).exchange();
+    assert_eq!(runtime.end_of(&first), "done");
+    let gone = || runtime.ask(&format!("/v1/exchanges/{first}")).status == 404;
+    wait_until("dropped exchange", gone);
+    let second = runtime.post("/parcels", &parcel("P")).exchange();
+    assert_ne!(second, first);
+    assert_eq!(runtime.end_of(&second), "done");
+    assert_eq!(depot.effects("/parcels", "P"), 1);
+    assert_eq!(keys(&depot, "/parcels").len(), 1);
+    let check = runtime.cli(&["journal", "check"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
 }

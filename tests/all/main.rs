@@ -13,6 +13,7 @@ mod every_commit;
 mod house;
 mod isolation;
 mod journal;
+mod lag;
 mod limits;
 mod notices;
 mod once;

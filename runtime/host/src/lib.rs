@@ -17,6 +17,7 @@ mod pause;
 mod retention;
 mod running;
 mod server;
+mod sources;
 mod state;
 mod suggest;
 mod tls;

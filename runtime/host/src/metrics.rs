@@ -92,6 +92,7 @@ pub struct Metrics {
     quota_left: Family<QuotaLabels, Gauge>,
     breaker_opened: Family<ConnectorLabels, Counter>,
     breaker_state: Family<ConnectorLabels, Gauge>,
+    source_lag_seconds: Family<RouteLabels, Gauge>,
 }
 
 /// Bounds of the histogram of holds: from a moment to a day, in seconds.
@@ -120,6 +121,7 @@ impl Default for Metrics {
             quota_left: Family::default(),
             breaker_opened: Family::default(),
             breaker_state: Family::default(),
+            source_lag_seconds: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("accepted", "Messages accepted", metrics.accepted.clone());
@@ -191,6 +193,11 @@ impl Default for Metrics {
             "Of a connector's breaker: 0 closed, 1 half open, 2 open",
             metrics.breaker_state.clone(),
         );
+        registry.register(
+            "source_lag_seconds",
+            "How long a poll has brought no answer, or a schedule is behind",
+            metrics.source_lag_seconds.clone(),
+        );
         metrics
     }
 }
@@ -252,6 +259,7 @@ impl Metrics {
         active: usize,
         limits: &crate::limits::Limits,
         breakers: impl Iterator<Item = &'a crate::limits::Breaker>,
+        lags: &[(String, u64)],
     ) -> String {
         let states = [
             ("ready", counts.ready),
@@ -292,6 +300,10 @@ impl Metrics {
                 _ => 0,
             };
             self.breaker_state.get_or_create(&labels).set(state);
+        }
+        for (route, lag_s) in lags {
+            let labels = RouteLabels { route: route.clone() };
+            self.source_lag_seconds.get_or_create(&labels).set(signed(*lag_s));
         }
         let mut text = String::new();
         if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {

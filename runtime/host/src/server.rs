@@ -80,13 +80,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     );
     let (stop, stopping) = watch::channel(false);
     dispatch.start().await.map_err(Failure::surroundings)?;
-    let ingress = Ingress::new(
-        dispatch.clone(),
-        verifiers,
-        access,
-        config.listen.clone(),
-        config.work.late_after.0,
-    );
+    let ingress = Ingress::new(dispatch.clone(), verifiers, access, config.listen.clone());
     ingress.start_sources(&stopping);
     let sweep = retention::run(dispatch.clone(), config.retention.clone(), stopping.clone());
     let sweep = tokio::spawn(sweep);
@@ -233,6 +227,7 @@ fn options_of(config: &Config, set: &running::RunningSet) -> Options {
         concurrency: config.work.concurrency,
         backlog_max: config.work.backlog_max,
         limit_patience: config.work.limit_patience.0,
+        late_after: config.work.late_after.0,
         connector_limits: config
             .connectors
             .iter()

@@ -9,6 +9,7 @@ mod limits;
 mod pausing;
 mod replay;
 mod show;
+mod sources;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -99,6 +100,7 @@ impl Admin {
             (Method::GET, ["v1", "connectors"]) => Ok(self.connectors()),
             (Method::GET, ["v1", "limits"]) => Ok(self.limits()),
             (Method::GET, ["v1", "routes"]) => Ok(self.routes()),
+            (Method::GET, ["v1", "sources"]) => self.sources().await,
             (Method::GET, ["v1", "timeline", key, value]) => self.timeline(key, value).await,
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,

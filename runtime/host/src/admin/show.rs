@@ -26,6 +26,7 @@ impl Admin {
             active,
             self.dispatch.limits(),
             self.dispatch.breakers(),
+            &self.lags(),
         );
         let mut answer = Response::new(Full::new(text.into()));
         let media_type = http::HeaderValue::from_static(
@@ -242,7 +243,7 @@ pub(super) fn bad(name: &str, value: &str, expected: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad-request", "A parameter is wrong", detail)
 }
 
-fn source(source: &Source) -> String {
+pub(super) fn source(source: &Source) -> String {
     match source {
         Source::Http(http) => format!("http {} {}", http.method, http.path),
         Source::Webhook(hook) => {

@@ -22,6 +22,7 @@ mod pauses;
 mod pinned;
 mod replay;
 mod run;
+mod sources;
 mod tasks;
 mod trace;
 
@@ -83,6 +84,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Budgets with what they allow now and who waits for them, and the breakers of connectors.
     Limits,
+    /// The sources of routes: last message, last success and lag.
+    Sources,
     /// Make, inspect and try connectors.
     #[command(subcommand)]
     Connector(connector::Command),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Journal(command) => journal::run(&arguments.config, arguments.json, &command),
         Command::Replay(command) => replay::run(&arguments.config, arguments.json, &command),
         Command::Limits => limits::run(&arguments.config, arguments.json),
+        Command::Sources => sources::run(&arguments.config, arguments.json),
         Command::Connector(command) => connector::run(&arguments.config, arguments.json, &command),
     };
     match outcome {

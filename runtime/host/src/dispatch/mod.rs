@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use journal::{Commit, Committed, Digest, Journal, Record, SourceKey};
-use route::{Envelope, Event, Exchange, ExchangeId};
+use route::{Envelope, Event, Exchange, ExchangeId, PollSource};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock;
@@ -39,6 +39,7 @@ use crate::mask::Mask;
 use crate::metrics::Metrics;
 use crate::pause::{Kind, Pauses};
 use crate::running::{RouteVersion, RunningSet, Versions};
+use crate::sources::Sources;
 
 pub use hold::Hold;
 use lanes::Active;
@@ -54,6 +55,7 @@ pub struct Dispatch {
     versions: Versions,
     limits: Arc<Limits>,
     pauses: Pauses,
+    sources: Sources,
     options: Options,
     /// Exchanges in memory: running, or waiting for room to run or for a budget.
     active: DashMap<u64, Active>,
@@ -82,6 +84,8 @@ pub struct Options {
     /// Exchanges in memory.
     pub backlog_max: usize,
     pub limit_patience: Duration,
+    /// A poll without an answer for so long is late, unless its route says otherwise.
+    pub late_after: Duration,
     /// Budget of each connector alias that has one.
     pub connector_limits: BTreeMap<String, String>,
     /// Breakers by alias.
@@ -148,6 +152,7 @@ impl Dispatch {
             versions,
             limits,
             pauses: Pauses::default(),
+            sources: Sources::default(),
             active: DashMap::new(),
             rooms: Rooms::new(options.concurrency),
             breakers: options
@@ -198,6 +203,19 @@ impl Dispatch {
     /// What is held back on purpose.
     pub fn pauses(&self) -> &Pauses {
         &self.pauses
+    }
+
+    /// When the sources of routes were last heard of.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The one rule for polls: the route's own `late_after`, else that of `[work]`, which never is
+    /// less than two polls.
+    pub fn late_after(&self, source: &PollSource) -> Duration {
+        let two_polls = Duration::from_millis(source.every_ms.saturating_mul(2));
+        let own = source.late_after_ms.map(Duration::from_millis);
+        own.unwrap_or_else(|| self.options.late_after.max(two_polls))
     }
 
     pub fn maintenance(&self) -> &BTreeMap<String, Window> {
@@ -292,7 +310,7 @@ impl Dispatch {
                     });
                 }
                 None => {
-                    self.metrics.accepted(&begun.version.plan.name);
+                    self.count_accepted(&begun);
                     if !committed.is_queued(id.0) {
                         self.spawn(begun);
                     }
@@ -353,12 +371,18 @@ impl Dispatch {
         self.begin(id, arrival, records)
     }
 
+    fn count_accepted(&self, begun: &Begun) {
+        let route = &begun.version.plan.name;
+        self.metrics.accepted(route);
+        self.sources.message(route, clock::now_ms());
+    }
+
     /// Puts what a commit accepted on its way, but for what was known before or is queued.
     fn spawn_all(self: &Arc<Self>, begun: Vec<Begun>, committed: &Committed) {
         for begun in begun {
             let id = begun.exchange.id().0;
             if !committed.duplicates.iter().any(|duplicate| duplicate.dropped == id) {
-                self.metrics.accepted(&begun.version.plan.name);
+                self.count_accepted(&begun);
                 if !committed.is_queued(id) {
                     self.spawn(begun);
                 }

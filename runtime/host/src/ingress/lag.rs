@@ -33,6 +33,7 @@ impl Lag {
     pub async fn heard(&mut self, dispatch: &Arc<Dispatch>, version: &RouteVersion) {
         let now_ms = clock::now_ms();
         self.last_success_ms = Some(now_ms);
+        dispatch.sources().succeeded(&version.plan.name, now_ms);
         let Some(late_since_ms) = self.late_since_ms.take() else { return };
         tracing::info!(route = version.plan.name, source = self.source, "a source is well again");
         dispatch

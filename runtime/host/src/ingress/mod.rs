@@ -16,7 +16,6 @@ mod webhook;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::http::{HeaderMap, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -36,7 +35,6 @@ pub struct Ingress {
     verifiers: BTreeMap<String, Verifier>,
     access: Access,
     listen: Listen,
-    late_after: Duration,
 }
 
 /// What serves a method and path.
@@ -53,10 +51,9 @@ impl Ingress {
         verifiers: BTreeMap<String, Verifier>,
         access: Access,
         listen: Listen,
-        late_after: Duration,
     ) -> Arc<Ingress> {
         let table = table(&dispatch.running());
-        Arc::new(Ingress { dispatch, table, verifiers, access, listen, late_after })
+        Arc::new(Ingress { dispatch, table, verifiers, access, listen })
     }
 
     /// Starts polls and schedules; they end when `stop` turns true.
@@ -65,7 +62,7 @@ impl Ingress {
             match &version.plan.source {
                 Source::Poll(_) => {
                     let (dispatch, version) = (self.dispatch.clone(), version.clone());
-                    tokio::spawn(poll::run(dispatch, version, self.late_after, stop.clone()));
+                    tokio::spawn(poll::run(dispatch, version, stop.clone()));
                 }
                 Source::Schedule(_) => {
                     let (dispatch, version) = (self.dispatch.clone(), version.clone());

@@ -25,13 +25,13 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 pub(super) async fn run(
     dispatch: Arc<Dispatch>,
     version: Arc<RouteVersion>,
-    late_after: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
     let Source::Poll(source) = &version.plan.source else { return };
     let every = Duration::from_millis(source.every_ms);
     let known_as = format!("poll {}.{}", source.connector, source.operation);
-    let mut lag = Lag::new(known_as, late_after.max(every.saturating_mul(2)));
+    let mut lag = Lag::new(known_as, dispatch.late_after(source));
+    dispatch.sources().asked(&version.plan.name, clock::now_ms());
     let mut failures = 0;
     loop {
         // A paused route asks for nothing; its source keeps what is new.

@@ -30,6 +30,7 @@ pub(super) async fn run(
     let Some(mut last) = begin(&dispatch, &version, source, &name, &mut stop).await else { return };
     loop {
         let Some(due) = source.next(last) else { return };
+        dispatch.sources().due(&version.plan.name, clock::to_ms(due));
         let left = Duration::try_from(due.duration_since(clock::now())).unwrap_or_default();
         if !left.is_zero() {
             tokio::select! {
@@ -66,7 +67,10 @@ pub(super) async fn run(
         };
         let cursor = Record::Cursor { source: name.clone(), value: mark(source, due) };
         match dispatch.accept_batch(vec![arrival], vec![cursor]).await {
-            Ok(()) => last = due,
+            Ok(()) => {
+                dispatch.sources().succeeded(&version.plan.name, clock::now_ms());
+                last = due;
+            }
             Err(error) => {
                 tracing::warn!(%error, route = version.plan.name, "a scheduled message was not accepted; again in a moment");
                 tokio::time::sleep(FAILED_PAUSE).await;

@@ -18,8 +18,8 @@ pub struct PollSource {
     pub every_ms: u64,
     /// Items asked for at once.
     pub limit: u32,
-    /// Without an answer for so long, the source is late.
-    pub late_after_ms: u64,
+    /// Without an answer for so long, the source is late; none: as the environment has it.
+    pub late_after_ms: Option<u64>,
 }
 
 pub(crate) struct Written {
@@ -56,11 +56,6 @@ pub(crate) fn check(written: Written) -> PollSource {
         operation: written.operation.value,
         every_ms: written.every_ms,
         limit: written.limit,
-        late_after_ms: written.late_after_ms.unwrap_or_else(|| late_after(written.every_ms)),
+        late_after_ms: written.late_after_ms,
     }
-}
-
-/// Ten polls, and five minutes at least.
-fn late_after(every_ms: u64) -> u64 {
-    every_ms.saturating_mul(10).max(300_000)
 }

@@ -18,6 +18,7 @@ mod limits;
 mod notices;
 mod once;
 mod order;
+mod reconciliation;
 mod replay;
 mod saga;
 mod scaffold;

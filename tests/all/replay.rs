@@ -98,6 +98,38 @@ fn a_rehearsal_shows_what_a_changed_route_would_do_and_does_none_of_it() {
 }
 
 #[test]
+fn a_rehearsal_tells_that_a_marked_field_differs_and_not_what_it_says() {
+    let depot = Depot::start();
+    let setup = Setup::with_depot(&depot.system).route("storing", STORE);
+    let mut runtime = setup.tables("[mask]\nfields = [\"note\"]").start();
+    let body = json!({ "id": "P-1", "company": "acme", "references": [], "weight": "2.5", "note": "for Ada only" });
+    let id = runtime.post("/parcels", &body.to_string()).exchange();
+    assert_eq!(runtime.end_of(&id), "done");
+    runtime.kill();
+    let with = "{ id = \"message.id + message.note.orValue('')\", company = \"message.company\", references = \"message.references\", weight = \"message.weight\", note = \"message.note.orValue('') + '!'\" }";
+    let changed = STORE.replace(
+        "call = \"depot.store\"\nwith = \"message\"",
+        &format!("call = \"depot.store\"\nwith = {with}"),
+    );
+    let gone = "[[step]]\nname = \"told\"";
+    runtime.setup.write_route("storing", changed.split(gone).next().unwrap());
+    runtime.start_again();
+    let order = json!({ "exchange": id, "mode": "rehearse", "by": "ada" });
+    let rehearsed = runtime.decide("/v1/replays", &order);
+    assert_eq!(rehearsed.status, 200, "{rehearsed:?}");
+    let told = rehearsed.json()["differences"].clone();
+    let find = |pointer: &str| {
+        let all = told.as_array().unwrap();
+        all.iter().find(|found| found["pointer"] == pointer).cloned().unwrap_or_default()
+    };
+    assert_eq!(find("/note")["is"], "\"[masked]\"", "{told:#}");
+    assert_eq!(find("/id")["is"], "\"P-1[masked]\"", "nor where it is quoted: {told:#}");
+    assert!(!rehearsed.body.contains("Ada"), "{rehearsed:?}");
+    let said = replay(&runtime, &[&id]).1;
+    assert!(said.contains("[masked]") && !said.contains("Ada"), "{said}");
+}
+
+#[test]
 fn for_real_under_the_same_keys_there_is_one_effect_and_under_new_ones_two() {
     let depot = Depot::start();
     let runtime =

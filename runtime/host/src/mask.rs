@@ -86,6 +86,22 @@ impl Mask {
         hidden
     }
 
+    /// The same of what lies at a pointer in a document.
+    pub fn apply_at(&self, pointer: &str, value: &mut Value) -> Hidden {
+        let mut hidden = Hidden::default();
+        let mut path: Vec<String> = Vec::new();
+        for segment in pointer.split('/').skip(1) {
+            path.push(unescaped(segment));
+            if !value.is_null() && self.marks(&path) {
+                hidden.note(value);
+                *value = MASKED.into();
+                return hidden;
+            }
+        }
+        self.walk(value, &mut path, &mut hidden);
+        hidden
+    }
+
     /// Whether a business key of that name is marked.
     pub fn name(&self, name: &str) -> bool {
         self.names.contains(&plain(name))
@@ -249,6 +265,26 @@ mod tests {
         hidden.clean_all(&mut document);
         assert_eq!(document["note"], "call [masked]", "nor is it quoted elsewhere");
         assert_eq!(hidden.clean("no ada@example.com here"), "no [masked] here");
+    }
+
+    #[test]
+    fn what_lies_at_a_pointer_is_hidden_as_in_its_document() {
+        let mask = mask(&["contact", "/lines/*/note"]);
+        for (pointer, value, shown) in [
+            ("/contact/phone/0", json!("0123"), json!("[masked]")),
+            ("/lines/3/note", json!("for Ada"), json!("[masked]")),
+            (
+                "/lines/3",
+                json!({ "sku": "A", "note": "x" }),
+                json!({ "sku": "A", "note": "[masked]" }),
+            ),
+            ("/note", json!("seen"), json!("seen")),
+            ("", json!({ "contact": 1 }), json!({ "contact": "[masked]" })),
+        ] {
+            let mut value = value;
+            mask.apply_at(pointer, &mut value);
+            assert_eq!(value, shown, "{pointer}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use held::{Held, HeldBy, Waited};
 pub use outcome::{End, Item, Json, Outcome, OutcomeKind, ProbeAnswer};
 pub use payload::without_payload;
 pub use recorded::Original;
-pub use rehearse::{Difference, Rehearsal, RehearseError, Verdict, What, rehearse};
+pub use rehearse::{Difference, Rehearsal, RehearseError, Seen, Verdict, What, rehearse};
 pub use undo::CompensateRefused;
 
 use crate::plan::key_text;

@@ -94,7 +94,6 @@ impl Admin {
             Mode::Rehearse(version) => {
                 let rehearsed = self.dispatch.rehearse(&again, version).await.map_err(refused)?;
                 let mut shown = serde_json::to_value(&rehearsed).unwrap_or_default();
-                self.dispatch.mask().apply(&mut shown);
                 shown["exchange"] = id.to_string().into();
                 shown
             }

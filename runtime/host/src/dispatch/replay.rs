@@ -13,6 +13,7 @@ use serde_json::json;
 use super::publish::{delivery, read_message};
 use super::recover::{TakeUpError, envelope};
 use super::{AcceptError, Arrival, Dispatch, Repeats};
+use crate::mask::Hidden;
 use crate::running::RouteVersion;
 use crate::{audit, clock};
 
@@ -133,14 +134,23 @@ impl Dispatch {
         };
         let plan = version.plan.clone();
         let from = again.from.map(str::to_owned);
+        let (mask, hidden) = (self.mask().clone(), self.hidden_of(&stored));
         // Expressions of a long exchange take their time: not on a thread that answers others.
-        let rehearsed =
-            tokio::task::spawn_blocking(move || rehearse(&original, &plan, from.as_deref()))
-                .await
-                .map_err(|error| ReplayError::Unavailable {
-                    id: again.id,
-                    reason: error.to_string(),
-                })??;
+        let rehearsed = tokio::task::spawn_blocking(move || {
+            let seen = |pointer: &str, value: &mut serde_json::Value| {
+                mask.apply_at(pointer, value);
+                hidden.clean_all(value);
+            };
+            let mut rehearsed = rehearse(&original, &plan, from.as_deref(), &seen)?;
+            let texts = rehearsed.differences.iter_mut();
+            let texts = texts.flat_map(|found| [found.was.as_mut(), found.is.as_mut()]);
+            for text in texts.flatten().chain([&mut rehearsed.was, &mut rehearsed.is]) {
+                *text = hidden.clean(text);
+            }
+            Ok::<Rehearsal, RehearseError>(rehearsed)
+        })
+        .await
+        .map_err(|error| unreadable(again.id, &error))??;
         Ok(rehearsed)
     }
 
@@ -197,8 +207,8 @@ impl Dispatch {
             Some(from) => original.carried(plan, from)?,
             None => Vec::new(),
         };
-        let message =
-            read_message(&version, &stored.message, stored.raw).map_err(ReplayError::Message)?;
+        let message = read_message(&version, &stored.message, stored.raw)
+            .map_err(|reason| ReplayError::Message(self.hidden_of(&stored).clean(&reason)))?;
         let before = original.envelope.replay.as_deref();
         let replay = Replay {
             source: original.envelope.origin().to_owned(),
@@ -285,6 +295,15 @@ impl Dispatch {
         }
         keys.delivered = delivered.into_iter().collect();
         Ok(keys)
+    }
+
+    /// What is marked in the message and in what was answered.
+    fn hidden_of(&self, stored: &journal::StoredExchange) -> Hidden {
+        let mut hidden = self.hidden_in(&stored.message);
+        for outcome in &stored.outcomes {
+            hidden.join(self.hidden_in(outcome.body.as_bytes()));
+        }
+        hidden
     }
 
     fn current(&self, summary: &Summary) -> Result<Arc<RouteVersion>, ReplayError> {

@@ -9,8 +9,8 @@ const SHOWN_CHARS_MAX: usize = 200;
 pub(super) struct Changed {
     /// RFC 6901; empty for the whole.
     pub pointer: String,
-    pub was: Option<String>,
-    pub is: Option<String>,
+    pub was: Option<Value>,
+    pub is: Option<Value>,
 }
 
 pub(super) fn differences(was: &Value, is: &Value) -> Vec<Changed> {
@@ -38,7 +38,7 @@ fn compare(pointer: String, was: Option<&Value>, is: Option<&Value>, found: &mut
         // An absent field and a null mean the same: nothing.
         (None | Some(Value::Null), None | Some(Value::Null)) => {}
         (was, is) if was != is => {
-            found.push(Changed { pointer, was: was.map(shown), is: is.map(shown) });
+            found.push(Changed { pointer, was: was.cloned(), is: is.cloned() });
         }
         _ => {}
     }

@@ -96,11 +96,16 @@ pub enum RehearseError {
     Raw,
 }
 
-/// Runs the message through `plan`; from a step, with the outcomes before it as they were.
+/// What may be seen of a value: at its pointer in what was asked for or told, it is changed into that.
+pub type Seen<'a> = dyn Fn(&str, &mut serde_json::Value) + 'a;
+
+/// Runs the message through `plan`; from a step, with the outcomes before it as they were. Values are
+/// compared as they are and told as they may be seen.
 pub fn rehearse(
     original: &Original,
     plan: &Arc<Plan>,
     from: Option<&str>,
+    seen: &Seen<'_>,
 ) -> Result<Rehearsal, RehearseError> {
     if original.envelope.raw {
         return Err(RehearseError::Raw);
@@ -120,7 +125,7 @@ pub fn rehearse(
         envelope.replay = Some(Arc::new(replay));
     }
     let mut exchange = Exchange::start(original.id, plan.clone(), envelope);
-    let mut stage = Stage::new(original.id, &recorded);
+    let mut stage = Stage::new(original.id, &recorded, seen);
     for outcome in &carried {
         exchange.carry_over(outcome)?;
         stage.met.insert(outcome.path.clone());
@@ -133,6 +138,7 @@ pub fn rehearse(
 struct Stage<'a> {
     id: ExchangeId,
     recorded: &'a Recorded,
+    seen: &'a Seen<'a>,
     /// Paths that were come to.
     met: BTreeSet<String>,
     /// What was compared, with the edits that it was said after.
@@ -150,10 +156,11 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(id: ExchangeId, recorded: &'a Recorded) -> Stage<'a> {
+    fn new(id: ExchangeId, recorded: &'a Recorded, seen: &'a Seen<'a>) -> Stage<'a> {
         Stage {
             id,
             recorded,
+            seen,
             met: BTreeSet::new(),
             compared: BTreeSet::new(),
             edits: 0,
@@ -215,7 +222,7 @@ impl<'a> Stage<'a> {
                 &call.path,
                 What::NewCall,
                 None,
-                Some(format!("{operation} {}", shown(&json(&call.input)))),
+                Some(format!("{operation} {}", self.shown(&json(&call.input)))),
             );
             return self.stop(&call.path, format!("{operation} was not called then"));
         };
@@ -252,7 +259,7 @@ impl<'a> Stage<'a> {
             }
             Err(violations) => {
                 let reason = violations.first().map(ToString::to_string).unwrap_or_default();
-                self.note(&call.path, What::Answer, Some(cut(answer.text())), Some(reason));
+                self.note(&call.path, What::Answer, Some(self.cut(answer.text())), Some(reason));
                 self.stop(&call.path, "this version cannot read the answer of then".to_owned())
             }
         }
@@ -311,7 +318,7 @@ impl<'a> Stage<'a> {
                 }
                 Err(error) => {
                     let is = Some(error.to_string());
-                    self.note(&path, What::Answer, Some(cut(message.text())), is);
+                    self.note(&path, What::Answer, Some(self.cut(message.text())), is);
                     let why = "this version cannot read the message that it was set right to";
                     self.stop(&path, why.to_owned())
                 }
@@ -323,7 +330,7 @@ impl<'a> Stage<'a> {
         let path = exchange.path();
         let query = exchange.find_query();
         let Some((Said::Find { query: then, found }, first)) = self.said(&path) else {
-            self.note(&path, What::NewFind, None, Some(shown(&query)));
+            self.note(&path, What::NewFind, None, Some(self.shown(&query)));
             return self.stop(&path, "nothing was looked for here then".to_owned());
         };
         if first {
@@ -346,7 +353,7 @@ impl<'a> Stage<'a> {
 
     fn decide(&mut self, path: &str, asked: &serde_json::Value, ask: &[String]) -> Option<Event> {
         let Some((Said::Task { asked: then, decision }, first)) = self.said(path) else {
-            self.note(path, What::NewTask, None, Some(shown(asked)));
+            self.note(path, What::NewTask, None, Some(self.shown(asked)));
             return self.stop(path, "nobody was asked here then".to_owned());
         };
         if first {
@@ -408,10 +415,10 @@ impl<'a> Stage<'a> {
             match (then.get(index), now.get(index)) {
                 (Some(then), Some(now)) => self.compare(&outcome.path, What::Event, then, now),
                 (Some(then), None) => {
-                    self.note(&outcome.path, What::GoneEvent, Some(shown(then)), None);
+                    self.note(&outcome.path, What::GoneEvent, Some(self.shown(then)), None);
                 }
                 (None, Some(now)) => {
-                    let is = Some(format!("{topic} {}", shown(now)));
+                    let is = Some(format!("{topic} {}", self.shown(now)));
                     self.note(&outcome.path, What::NewEvent, None, is);
                 }
                 (None, None) => {}
@@ -424,9 +431,9 @@ impl<'a> Stage<'a> {
             self.push(Difference {
                 step: path.to_owned(),
                 what,
+                was: changed.was.map(|was| self.shown_at(&changed.pointer, was)),
+                is: changed.is.map(|is| self.shown_at(&changed.pointer, is)),
                 pointer: changed.pointer,
-                was: changed.was,
-                is: changed.is,
             });
         }
     }
@@ -440,6 +447,19 @@ impl<'a> Stage<'a> {
             true => self.found.push(difference),
             false => self.left_out += 1,
         }
+    }
+
+    fn shown(&self, value: &serde_json::Value) -> String {
+        self.shown_at("", value.clone())
+    }
+
+    fn shown_at(&self, pointer: &str, mut value: serde_json::Value) -> String {
+        (self.seen)(pointer, &mut value);
+        shown(&value)
+    }
+
+    fn cut(&self, text: &str) -> String {
+        self.shown(&serde_json::from_str(text).unwrap_or_default())
     }
 
     fn stop(&mut self, path: &str, why: String) -> Option<Event> {
@@ -457,11 +477,11 @@ impl<'a> Stage<'a> {
                 }
                 let (what, was) = match said {
                     Said::Call(call) => {
-                        (What::GoneCall, format!("{} {}", call.operation, shown(&call.input)))
+                        (What::GoneCall, format!("{} {}", call.operation, self.shown(&call.input)))
                     }
                     Said::Published { topic, .. } => (What::GoneEvent, topic.clone()),
-                    Said::Task { asked, .. } => (What::GoneTask, shown(asked)),
-                    Said::Find { query, .. } => (What::GoneFind, shown(query)),
+                    Said::Task { asked, .. } => (What::GoneTask, self.shown(asked)),
+                    Said::Find { query, .. } => (What::GoneFind, self.shown(query)),
                 };
                 self.note(path, what, Some(was), None);
             }
@@ -534,8 +554,4 @@ fn case(ty: &contract::Type, word: &str) -> Option<Value> {
     let contract::Type::Variant(ty) = ty else { return None };
     let case = ty.cases.iter().position(|case| case.json == word)?;
     Some(Value::Variant(Arc::new(VariantValue { ty: ty.clone(), case, payload: None })))
-}
-
-fn cut(text: &str) -> String {
-    shown(&serde_json::from_str(text).unwrap_or_default())
 }

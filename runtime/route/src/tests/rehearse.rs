@@ -63,7 +63,7 @@ fn went() -> Original {
 }
 
 pub(super) fn against(original: &Original, steps: &str) -> Rehearsal {
-    rehearse(original, &plan(steps), None).unwrap()
+    rehearse(original, &plan(steps), None, &|_, _| {}).unwrap()
 }
 
 /// `step what pointer: was -> is`, one a line.
@@ -222,8 +222,11 @@ fn from_a_step_what_came_before_is_as_it_was() {
     let changed = STEPS
         .replace("amount = \"message.total\"", "amount = \"message.total * 2\"")
         .replace("message.id + '/' + each.sku", "each.sku");
-    assert_eq!(rehearse(&original, &plan(&changed), None).unwrap().differences.len(), 3);
-    let later = rehearse(&original, &plan(&changed), Some("letters")).unwrap();
+    assert_eq!(
+        rehearse(&original, &plan(&changed), None, &|_, _| {}).unwrap().differences.len(),
+        3
+    );
+    let later = rehearse(&original, &plan(&changed), Some("letters"), &|_, _| {}).unwrap();
     assert!(later.differences.iter().all(|found| found.what == What::Input));
     assert_eq!(later.differences.len(), 2);
 }

@@ -45,7 +45,7 @@ fn discard(run: &mut Run) {
 
 #[track_caller]
 fn same(run: &Run, expected: &str) {
-    let rehearsed = rehearse(&original(run), run.exchange.plan(), None).unwrap();
+    let rehearsed = rehearse(&original(run), run.exchange.plan(), None, &|_, _| {}).unwrap();
     assert_eq!(told(&rehearsed), [format!("same {expected}")]);
     assert_eq!(rehearsed.was, expected);
 }
@@ -83,7 +83,7 @@ fn what_was_taken_back_is_taken_back_again_from_the_journal() {
         undoable()[2].clone(),
     ]);
     assert_eq!(
-        told(&rehearse(&original(&run), &other, None).unwrap()),
+        told(&rehearse(&original(&run), &other, None, &|_, _| {}).unwrap()),
         ["different undone", r#"created Input /order: "O1" -> "O1!""#],
         "the undo is asked with the number that was answered"
     );
@@ -93,7 +93,7 @@ fn what_was_taken_back_is_taken_back_again_from_the_journal() {
         undoable()[1].clone(),
         step("paid", "authorise", "retry = \"none\"\non_fault = \"skip\""),
     ]);
-    let lines = told(&rehearse(&original(&run), &other, None).unwrap());
+    let lines = told(&rehearse(&original(&run), &other, None, &|_, _| {}).unwrap());
     assert_eq!(lines[0], "different done");
     assert_eq!(lines[1], r#"undo:booked[1] GoneCall : shop.cancel-carrier {"number":"B1"} -> -"#);
     assert_eq!((lines.len(), lines[4].as_str()), (5, "end End : undone -> done"));
@@ -147,7 +147,7 @@ fn the_answer_of_anothers_effect_is_had_again_and_is_not_this_ones_to_take_back(
     let mut other = steps.clone();
     other[0] = step("created", "create-order", "once = \"message.id + '/1'\"\nretry = \"none\"");
     assert_eq!(
-        told(&rehearse(&original(&run), &saga(&other), None).unwrap()),
+        told(&rehearse(&original(&run), &saga(&other), None, &|_, _| {}).unwrap()),
         ["different undone", "created Claim : O1 -> O1/1"]
     );
 }
@@ -253,9 +253,9 @@ fn from_a_step_after_the_edit_the_message_is_the_one_set_right() {
     let original = original(&run);
     let taken = carried(&original, &steps, "told").unwrap();
     assert_eq!(taken.iter().filter(|outcome| outcome.path == "sent").count(), 10);
-    let later = rehearse(&original, &plan(&steps), Some("told")).unwrap();
+    let later = rehearse(&original, &plan(&steps), Some("told"), &|_, _| {}).unwrap();
     assert_eq!(told(&later), ["same done"], "the event is of O3");
-    let early = rehearse(&original, &plan(&steps), Some("sent")).unwrap();
+    let early = rehearse(&original, &plan(&steps), Some("sent"), &|_, _| {}).unwrap();
     assert_eq!(told(&early), ["same done"]);
 }
 
@@ -299,7 +299,7 @@ fn an_ordered_exchange_is_rehearsed_beside_its_lane() {
     same(&run, "done");
     let run = Run::start(&ordered("message.lines[7].sku"));
     same(&run, "excepted mapping at sent");
-    let rehearsed = rehearse(&original(&run), &ordered("message.id"), None).unwrap();
+    let rehearsed = rehearse(&original(&run), &ordered("message.id"), None, &|_, _| {}).unwrap();
     assert_eq!(
         rehearsed.is, "unknown from sent on: shop.send-letter was not called then",
         "what it would do now it never did"

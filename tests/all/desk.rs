@@ -398,3 +398,53 @@ fn what_is_paused_waits_says_why_and_goes_on_at_once() {
     assert_eq!(runtime.end_of(&short), "done", "it ends by itself");
     assert_eq!(audited(&runtime, "route.resume").len(), 2);
 }
+
+/// The chapter of the README, tried: its route runs, its commands do what they are there for.
+#[test]
+fn what_the_readme_says_of_the_desk_is_true() {
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, chapter) = readme.split_once("\n## The exception desk\n").unwrap();
+    let (chapter, _) = chapter.split_once("\n## ").unwrap();
+    let blocks: Vec<&str> = chapter.split("```").skip(1).step_by(2).collect();
+    let alerts = blocks.iter().find(|block| block.contains("[route]")).unwrap();
+    let depot = Depot::with(|asked, moment| match (moment, asked.path.as_str()) {
+        (Moment::Before, "/parcels") => Some(say(400, "no shelf")),
+        (Moment::After, "/drops") => Some(Say::Cut),
+        _ => None,
+    });
+    let runtime = Setup::with_depot(&depot.system)
+        .env("EDITOR", "true")
+        .route("storing", STORE)
+        .route("dropping", DROP)
+        .route("alerts", alerts)
+        .start();
+    runtime.setup.write("result.json", &drop_result("D-1"));
+    let mut tried = 0;
+    let commands = blocks.iter().flat_map(|block| block.lines());
+    for command in commands.filter_map(|line| line.strip_prefix("crossdock ")) {
+        let local = command.replace("erp-5xx", "depot-4xx").replace(" erp ", " depot ");
+        let local = local.replace("order-intake", "storing");
+        let path = if local.contains("IN-DOUBT") { "/drops" } else { "/parcels" };
+        let id = runtime.parcel(path, "P-1");
+        if !local.starts_with("pause") && !local.starts_with("resume") {
+            runtime.exception(&id);
+        }
+        // Words in quotes are one.
+        let mut words: Vec<String> = Vec::new();
+        for (index, part) in local.split('"').enumerate() {
+            match index % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        for word in &mut words {
+            *word = word.replace("IN-DOUBT", &id).replace("EXCHANGE", &id);
+        }
+        let said = runtime.cli(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(said.code, Some(0), "{command}: {said:?}");
+        tried += 1;
+    }
+    assert!(tried >= 15, "{tried}");
+    assert!(!runtime.of_route("alerts").is_empty());
+}

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::depot::{Depot, Moment};
 use crate::support::runtime::{Runtime, parcel};
@@ -38,6 +38,10 @@ fn keys(depot: &Depot, path: &str) -> Vec<String> {
 fn compensate(runtime: &Runtime, id: &str) -> u16 {
     let body = json!({ "by": "ada", "why": "the customer called" });
     runtime.decide(&format!("/v1/exceptions/{id}/compensate"), &body).status
+}
+
+fn offered(exception: &Value, action: &str) -> bool {
+    exception["offers"].as_array().unwrap().iter().any(|offer| offer["action"] == action)
 }
 
 fn last_refused() -> String {
@@ -97,6 +101,7 @@ fn an_undo_that_failed_goes_on_with_a_person() {
     let exception = runtime.exception(&id);
     assert_eq!(exception["class"], "undo-failed", "{exception:#}");
     assert_eq!((&exception["step"], &exception["code"]), (&json!("undo:b"), &json!("too-late")));
+    assert!(offered(&exception, "compensate"), "{exception:#}");
     runtime.crash();
     // Settled by hand; what is left is taken back.
     let said = runtime.cli(&["exceptions", "compensate", &id, "--why", "fetched it"]);
@@ -121,6 +126,7 @@ fn nothing_is_taken_back_after_the_pivot() {
     let exception = runtime.exception(&id);
     assert_eq!(exception["class"], "depot-4xx", "{exception:#}");
     assert_eq!(compensate(&runtime, &id), 409);
+    assert!(!offered(&exception, "compensate"), "{exception:#}");
     assert_eq!(depot.system.count("POST", "/backs"), 0);
 }
 

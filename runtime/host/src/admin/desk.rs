@@ -64,7 +64,7 @@ impl Admin {
         shown["waiting_behind"] = waiting.map_err(|error| unreadable(&error))?.into();
         // An edit says which state it was made on.
         shown["revision"] = stored.outcomes.len().into();
-        shown["offers"] = offers(id, &found, stored.raw);
+        shown["offers"] = offers(id, &found, stored.raw, self.dispatch.may_compensate(id).await);
         shown["document"] = self.document(&stored);
         Ok(json_answer(StatusCode::OK, &shown))
     }
@@ -173,7 +173,7 @@ impl Failure {
 }
 
 /// What a person can do now, each with what it means and the command that does it.
-fn offers(id: ExchangeId, found: &StoredException, raw: bool) -> Value {
+fn offers(id: ExchangeId, found: &StoredException, raw: bool, undoable: bool) -> Value {
     let command =
         |words: &str| format!("crossdock exceptions {}", words.replace("ID", &id.to_string()));
     let offer = |action: &str, means: &str, words: &str| json!({ "action": action, "means": means, "command": command(words) });
@@ -203,6 +203,16 @@ fn offers(id: ExchangeId, found: &StoredException, raw: bool) -> Value {
             "edit",
             "set the message right, and run the step again with it",
             "edit ID --why \"...\"",
+        ));
+    }
+    if undoable {
+        offers.push(offer(
+            "compensate",
+            match found.class.as_str() {
+                class::UNDO_FAILED => "you settled this undo by hand: take back the rest",
+                _ => "take back what it did, newest first; it ends undone",
+            },
+            "compensate ID --why \"...\"",
         ));
     }
     offers.push(offer("assign", "put it into somebody's hands", "assign ID --to NAME"));

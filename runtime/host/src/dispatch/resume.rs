@@ -174,6 +174,14 @@ impl Dispatch {
     }
 }
 
+impl Dispatch {
+    /// Whether a person may have it taken back now; no, where that cannot be told.
+    pub async fn may_compensate(&self, id: ExchangeId) -> bool {
+        let begun = self.load_any(id.0).await;
+        begun.is_ok_and(|begun| begun.exchange.may_compensate().is_ok())
+    }
+}
+
 /// The machine would leave as it is what it does not heed; a person is told why.
 fn allowed(exchange: &route::Exchange, event: &Event) -> Result<(), String> {
     match event {

@@ -3,7 +3,7 @@
 
 use super::fixture::{Run, order, plan, plan_of, route};
 use super::rehearse::{against, carried, original, told};
-use crate::machine::rehearse;
+use crate::machine::{CarryError, rehearse};
 use crate::*;
 
 const LATER: Retry = Retry::Later { after_ms: None };
@@ -304,4 +304,27 @@ fn an_ordered_exchange_is_rehearsed_beside_its_lane() {
         rehearsed.is, "unknown from sent on: shop.send-letter was not called then",
         "what it would do now it never did"
     );
+}
+
+#[test]
+fn a_link_that_came_late_is_found_at_once() {
+    let steps = "[[step]]\nname = \"known\"\nfind = \"order\"\nwithin = \"1m\"\nwith = { system = \"'shopify'\", id = \"message.id\" }\n";
+    let mut run = Run::start(&plan(steps));
+    run.on(Event::Found(Vec::new()));
+    run.now = 120;
+    run.on(Event::Fired);
+    run.on(Event::Found(Vec::new()));
+    same(&run, "excepted no-link at known");
+    retry(&mut run);
+    let (object, system) = ("order".to_owned(), "crossdock".to_owned());
+    run.on(Event::Found(vec![Linked { object, system, id: "O9".to_owned() }]));
+    assert_eq!(run.shown(), "end done");
+    same(&run, "done");
+}
+
+#[test]
+fn nothing_is_carried_over_from_what_was_taken_back() {
+    let original = original(&undone());
+    let refused = original.carried(&saga(&undoable()), "paid");
+    assert_eq!(refused, Err(CarryError::TookBack));
 }

@@ -169,7 +169,7 @@ impl Recorded {
                 let answer = Some(value.clone());
                 self.call(exchange, path, |call| call.answer = answer);
             }
-            OutcomeKind::Attempt { fault, .. } | OutcomeKind::SkippedFault { fault, .. } => {
+            OutcomeKind::Attempt { fault, .. } => {
                 let fault = Some(fault.clone());
                 self.call(exchange, path, |call| call.fault = fault);
             }

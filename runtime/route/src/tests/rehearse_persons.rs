@@ -328,3 +328,19 @@ fn nothing_is_carried_over_from_what_was_taken_back() {
     let refused = original.carried(&saga(&undoable()), "paid");
     assert_eq!(refused, Err(CarryError::TookBack));
 }
+
+#[test]
+fn edits_before_the_step_and_after_it_are_told_apart() {
+    let more = "retry = \"none\"";
+    let steps = [step("sent", "send-letter", more), step("created", "create-order", more)].concat();
+    let mut run = Run::start(&plan(&steps));
+    run.fault(Retry::Never);
+    edit(&mut run, "O2");
+    run.answer("send-letter", &number("L"));
+    run.fault(Retry::Never);
+    edit(&mut run, "O3");
+    run.answer("create-order", &number("C"));
+    same(&run, "done");
+    let later = rehearse(&original(&run), &plan(&steps), Some("created"), &|_, _| {}).unwrap();
+    assert_eq!(told(&later), ["same done"]);
+}

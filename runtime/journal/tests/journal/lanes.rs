@@ -410,11 +410,13 @@ async fn twenty_thousand_in_one_lane_cost_as_many_lanes() {
     for _ in 0..3 {
         let one = through(|_| "SO-1".to_owned()).await;
         let many = through(|id| format!("SO-{id}")).await;
-        best = best.min(one.as_secs_f64() / many.as_secs_f64());
+        // Either way: without its index it is the many lanes that get slow.
+        let ratio = one.as_secs_f64() / many.as_secs_f64();
+        best = best.min(ratio.max(1.0 / ratio));
         println!("one lane {one:?}, as many lanes {many:?}");
         if best < 3.0 {
             return;
         }
     }
-    panic!("one lane costs {best:.1} times as much");
+    panic!("the one costs {best:.1} times as much as the other");
 }

@@ -163,9 +163,12 @@ fn read_cursor(cursor: Option<&str>, today: &str) -> Result<Cursor, Fault> {
         .map_err(|error| Fault::never("cursor", format!("not a cursor of this connector: {error}")))
 }
 
-/// The shipments to look at, in the order of their numbers; and how much was told of those that are
-/// in no list and could not be read.
-fn in_sight(before: &Cursor) -> Result<(BTreeMap<i64, Sight>, BTreeMap<i64, usize>), Fault> {
+/// By shipment, how much was told of it.
+type Told = BTreeMap<i64, usize>;
+
+/// The shipments to look at, in the order of their numbers; and those that are in no list and could
+/// not be read.
+fn in_sight(before: &Cursor) -> Result<(BTreeMap<i64, Sight>, Told), Fault> {
     let floor = time::add_days(&before.day, -SIGHT_DAYS).unwrap_or_default();
     let recent = |date: &Option<String>| date.as_ref().is_some_and(|date| *date >= floor);
     let open: Vec<Shipment> = list(PATH, &[("order_outstanding", "true"), ("shipped", "false")])?;

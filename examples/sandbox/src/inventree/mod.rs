@@ -8,7 +8,7 @@ mod shipments;
 mod stock;
 mod warehouse;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -23,12 +23,17 @@ pub const ON_HOLD: i64 = 25;
 pub const COMPLETE: i64 = 30;
 pub const CANCELLED: i64 = 40;
 
-/// One table of the database, by primary key.
+/// One table of the database, by primary key, and by what its rows point to, so that the rows of one
+/// order are found without a scan.
 #[derive(Debug, Default)]
 pub struct Rows {
     last: i64,
     pub rows: BTreeMap<i64, Value>,
+    pointing: HashMap<(&'static str, i64), BTreeSet<i64>>,
 }
+
+/// Fields that point to rows of other tables. `Rows::point` changes one.
+const POINTERS: [&str; 5] = ["order", "shipment", "line", "item", "location"];
 
 #[derive(Debug, Default)]
 pub struct Inventree {
@@ -62,8 +67,39 @@ impl Rows {
     fn insert(&mut self, mut row: Value) -> i64 {
         self.last += 1;
         row["pk"] = json!(self.last);
+        for field in POINTERS {
+            if let Some(to) = row.get(field).and_then(Value::as_i64) {
+                self.pointing.entry((field, to)).or_default().insert(self.last);
+            }
+        }
         self.rows.insert(self.last, row);
         self.last
+    }
+
+    /// The rows that point to that one, by rising key.
+    fn of(&self, field: &'static str, to: i64) -> impl Iterator<Item = &Value> {
+        let pks = self.pointing.get(&(field, to)).into_iter().flatten();
+        pks.filter_map(|pk| self.rows.get(pk)).filter(move |row| row[field] == to)
+    }
+
+    /// The rows that a list is asked for may be among: by the first pointer that it names.
+    fn asked(&self, request: &Request) -> Box<dyn Iterator<Item = &Value> + '_> {
+        let named = POINTERS.iter().find_map(|field| Some((*field, request.query_number(field)?)));
+        match named {
+            Some((field, to)) => Box::new(self.of(field, to)),
+            None => Box::new(self.rows.values()),
+        }
+    }
+
+    fn point(&mut self, pk: i64, field: &'static str, to: i64) {
+        let Some(row) = self.rows.get_mut(&pk) else { return };
+        if let Some(before) = row[field].as_i64()
+            && let Some(pks) = self.pointing.get_mut(&(field, before))
+        {
+            pks.remove(&pk);
+        }
+        row[field] = json!(to);
+        self.pointing.entry((field, to)).or_default().insert(pk);
     }
 
     fn get(&self, pk: i64, what: &'static str) -> Result<&Value, Failure> {

@@ -187,8 +187,7 @@ impl State {
         let rows: Vec<Value> = self
             .inventree
             .lines
-            .rows
-            .values()
+            .asked(request)
             .filter(|row| lists::is_wanted(request, row, &["order", "part"]))
             .filter_map(|row| self.inventree.line(row["pk"].as_i64()?, detail).ok())
             .collect();
@@ -266,13 +265,8 @@ impl Inventree {
 
     pub(super) fn line(&self, pk: i64, part_detail: bool) -> Result<Value, Failure> {
         let mut row = self.lines.get(pk, "SalesOrderLineItem")?.clone();
-        let allocated: f64 = self
-            .allocations
-            .rows
-            .values()
-            .filter(|a| a["line"] == pk)
-            .filter_map(|a| a["quantity"].as_f64())
-            .sum();
+        let allocated: f64 =
+            self.allocations.of("line", pk).filter_map(|a| a["quantity"].as_f64()).sum();
         let part = row["part"].as_i64().unwrap_or(0);
         let available: f64 = (1..=2)
             .map(|site| {
@@ -292,7 +286,7 @@ impl Inventree {
     }
 
     pub(super) fn lines_of(&self, order: i64) -> impl Iterator<Item = &Value> {
-        self.lines.rows.values().filter(move |l| l["order"] == order)
+        self.lines.of("order", order)
     }
 
     pub(super) fn all_shipped(&self, order: i64) -> bool {

@@ -40,8 +40,7 @@ impl State {
         let rows: Vec<Value> = self
             .inventree
             .shipments
-            .rows
-            .values()
+            .asked(request)
             .filter(|row| {
                 let set = |field: &str| !row[field].is_null();
                 let order =
@@ -110,7 +109,7 @@ impl State {
         if !row["shipment_date"].is_null() {
             return Err(Failure::General("Shipment has already been sent".into()));
         }
-        if !self.inventree.allocations.rows.values().any(|a| a["shipment"] == pk) {
+        if !self.inventree.has_allocations(pk) {
             return Err(Failure::General("Shipment has no allocated stock items".into()));
         }
         let business = format!(
@@ -184,8 +183,7 @@ impl State {
         let rows: Vec<Value> = self
             .inventree
             .allocations
-            .rows
-            .values()
+            .asked(request)
             .filter(|row| {
                 let filters = ["order", "shipment", "line", "part", "item", "location"];
                 lists::is_wanted(request, row, &filters)
@@ -226,8 +224,7 @@ impl State {
 impl Inventree {
     pub(super) fn shipment(&self, pk: i64, request: &Request) -> Result<Value, Failure> {
         let mut row = self.shipments.get(pk, "SalesOrderShipment")?.clone();
-        let allocations = self.allocations.rows.values();
-        row["allocated_items"] = json!(allocations.filter(|a| a["shipment"] == pk).count());
+        row["allocated_items"] = json!(self.allocations.of("shipment", pk).count());
         let order = row["order"].as_i64().unwrap_or(0);
         if request.query_flag("order_detail").unwrap_or(true) {
             row["order_detail"] = json!(self.order(order, false).ok());
@@ -240,7 +237,7 @@ impl Inventree {
     }
 
     pub(super) fn shipments_of(&self, order: i64) -> impl Iterator<Item = &Value> {
-        self.shipments.rows.values().filter(move |s| s["order"] == order)
+        self.shipments.of("order", order)
     }
 
     fn check_shipment_reference(
@@ -280,13 +277,8 @@ impl Inventree {
 
     /// The stock leaves: it becomes the customer's, and the lines count it as shipped.
     pub(super) fn ship(&mut self, shipment: i64, date: &str) {
-        let going: Vec<i64> = self
-            .allocations
-            .rows
-            .iter()
-            .filter(|(_, a)| a["shipment"] == shipment)
-            .map(|(pk, _)| *pk)
-            .collect();
+        let going = self.allocations.of("shipment", shipment);
+        let going: Vec<i64> = going.filter_map(|a| a["pk"].as_i64()).collect();
         for pk in going {
             let allocation = self.allocations.rows[&pk].clone();
             let quantity = allocation["quantity"].as_f64().unwrap_or(0.0);
@@ -302,7 +294,7 @@ impl Inventree {
             sold["location"] = Value::Null;
             sold["parent"] = allocation["item"].clone();
             let item = self.stock.insert(sold);
-            self.allocations.rows.entry(pk).and_modify(|a| a["item"] = json!(item));
+            self.allocations.point(pk, "item", item);
             if let Some(line) =
                 allocation["line"].as_i64().and_then(|l| self.lines.rows.get_mut(&l))
             {

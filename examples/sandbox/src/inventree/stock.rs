@@ -243,8 +243,7 @@ impl Inventree {
 
     /// What a site has of a part, and how much of it is allocated to orders.
     pub fn quantity_at(&self, part: i64, location: i64) -> (f64, f64) {
-        let items = self.stock.rows.values();
-        let here = items.filter(|i| i["part"] == part && i["location"] == location);
+        let here = self.stock.of("location", location).filter(|i| i["part"] == part);
         here.fold((0.0, 0.0), |(total, allocated), item| {
             let pk = item["pk"].as_i64().unwrap_or(0);
             (total + item["quantity"].as_f64().unwrap_or(0.0), allocated + self.allocated(pk))
@@ -254,9 +253,8 @@ impl Inventree {
     /// What of a stock item is promised to shipments that have not left.
     pub(super) fn allocated(&self, item: i64) -> f64 {
         self.allocations
-            .rows
-            .values()
-            .filter(|a| a["item"] == item && !self.has_left(&a["shipment"]))
+            .of("item", item)
+            .filter(|a| !self.has_left(&a["shipment"]))
             .filter_map(|a| a["quantity"].as_f64())
             .sum()
     }

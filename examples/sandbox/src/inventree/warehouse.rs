@@ -163,26 +163,20 @@ impl Inventree {
         self.shipments.rows.get_mut(&shipment)
     }
 
-    fn has_allocations(&self, shipment: i64) -> bool {
-        self.allocations.rows.values().any(|a| a["shipment"] == shipment)
+    pub(super) fn has_allocations(&self, shipment: i64) -> bool {
+        self.allocations.of("shipment", shipment).next().is_some()
     }
 
     fn open_quantity(&self, line: &Value) -> f64 {
-        let allocated: f64 = self
-            .allocations
-            .rows
-            .values()
-            .filter(|a| a["line"] == line["pk"])
-            .filter_map(|a| a["quantity"].as_f64())
-            .sum();
+        let allocations = self.allocations.of("line", line["pk"].as_i64().unwrap_or(0));
+        let allocated: f64 = allocations.filter_map(|a| a["quantity"].as_f64()).sum();
         line["quantity"].as_f64().unwrap_or(0.0) - allocated
     }
 
     fn free_items(&self, part: i64, site: i64) -> Vec<(i64, f64)> {
         self.stock
-            .rows
-            .values()
-            .filter(|i| i["part"] == part && i["location"] == site && i["status"] == 10)
+            .of("location", site)
+            .filter(|i| i["part"] == part && i["status"] == 10)
             .filter_map(|i| {
                 let pk = i["pk"].as_i64()?;
                 let free = i["quantity"].as_f64()? - self.allocated(pk);

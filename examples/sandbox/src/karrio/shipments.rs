@@ -181,7 +181,6 @@ impl Karrio {
             .filter(|row| {
                 let metadata = &row["metadata"];
                 let created = row["created_at"].as_str().unwrap_or_default();
-                let text = row.to_string().to_lowercase();
                 contains(row, "reference")
                     && contains(row, "order_id")
                     && contains(row, "tracking_number")
@@ -191,7 +190,9 @@ impl Karrio {
                     && request
                         .query("id")
                         .is_none_or(|wanted| wanted.split(',').any(|id| row["id"] == id))
-                    && request.query("keyword").is_none_or(|k| text.contains(&k.to_lowercase()))
+                    && request
+                        .query("keyword")
+                        .is_none_or(|k| row.to_string().to_lowercase().contains(&k.to_lowercase()))
                     && request.query("metadata_key").is_none_or(|k| metadata.get(k).is_some())
                     && request.query("metadata_value").is_none_or(|wanted| {
                         metadata.as_object().is_some_and(|m| m.values().any(|v| v == wanted))

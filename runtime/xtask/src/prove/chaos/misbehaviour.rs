@@ -11,12 +11,13 @@ pub fn rules() -> Value {
     json!([
         { "kind": "latency", "latency_ms": 40, "probability": 0.2 },
         { "kind": "latency", "latency_ms": 1500, "probability": 0.002 },
-        { "kind": "rate-limit", "retry_after_s": 1, "probability": 0.002 },
+        // Rare: each is a pause of everyone who asks that product.
+        { "kind": "rate-limit", "retry_after_s": 1, "probability": 0.0004 },
         { "kind": "rate-limit", "retry_after_s": 0, "probability": 0.001 },
         { "kind": "server-error", "status": 500, "probability": 0.002 },
         { "kind": "server-error", "status": 502, "probability": 0.001 },
         { "kind": "server-error", "status": 503, "probability": 0.001 },
-        { "kind": "server-error", "status": 503, "retry_after_s": 1, "probability": 0.001 },
+        { "kind": "server-error", "status": 503, "retry_after_s": 1, "probability": 0.0003 },
         { "kind": "unauthorised", "probability": 0.001 },
         { "kind": "cut-before", "probability": 0.002 },
         { "kind": "cut-after", "probability": 0.004 },

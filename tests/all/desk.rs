@@ -6,26 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::depot::{Depot, Moment};
+use crate::support::depot::{Depot, Moment, STORE};
 use crate::support::runtime::Runtime;
 use crate::support::setup::Setup;
 use crate::support::system::{Say, say};
 use crate::support::{wait_for, wait_until};
-
-const STORE: &str = r#"
-[route]
-name = "storing"
-owner = "yard"
-[from.http]
-path = "/parcels"
-accept = "acme:depot/parcels.parcel@1"
-[keys]
-parcel = "message.id"
-[[step]]
-name = "stored"
-call = "depot.store"
-with = "message"
-"#;
 
 /// No key, no probe: a lost answer stays in doubt.
 const DROP: &str = r#"

@@ -3,26 +3,11 @@
 
 use serde_json::json;
 
-use crate::support::depot::{Depot, Moment};
+use crate::support::depot::{Depot, Moment, STORE};
 use crate::support::runtime::Runtime;
 use crate::support::setup::Setup;
 use crate::support::system::say;
 use crate::support::wait_until;
-
-const STORE: &str = r#"
-[route]
-name = "storing"
-owner = "yard"
-[from.http]
-path = "/parcels"
-accept = "acme:depot/parcels.parcel@1"
-[keys]
-parcel = "message.id"
-[[step]]
-name = "stored"
-call = "depot.store"
-with = "message"
-"#;
 
 /// Hears of every exception and asks a role.
 const ALERT: &str = r#"

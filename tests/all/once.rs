@@ -10,7 +10,7 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::support::depot::{Depot, Moment};
+use crate::support::depot::{COUNT, Depot, Moment};
 use crate::support::http::send;
 use crate::support::luck::Luck;
 use crate::support::runtime::Runtime;
@@ -297,22 +297,7 @@ fn a_schedule_misses_no_time_and_repeats_none() {
     const MINUTE: u64 = 60;
     let mut luck = Luck::new("schedule");
     let depot = Depot::start();
-    let route = r#"
-[route]
-name = "count"
-owner = "yard"
-[from.schedule]
-cron = "* * * * *"
-[[step]]
-name = "stored"
-call = "depot.store"
-[step.with]
-id = "string(message.at)"
-company = "'acme'"
-references = []
-weight = "decimal('1')"
-"#;
-    let mut runtime = Setup::with_depot(&depot.system).route("count", route).start();
+    let mut runtime = Setup::with_depot(&depot.system).route("count", COUNT).start();
     wait_until("schedule that runs", || runtime.log().contains("the schedule runs"));
     // It was down when its first time came, and is killed while it makes up for what it missed.
     let mut ahead = 0;
@@ -338,7 +323,7 @@ weight = "decimal('1')"
     assert!(gaps.is_empty(), "times are missing between {gaps:?}");
     // A schedule that was edited makes up for no times of its own that never were.
     runtime.kill();
-    runtime.setup.write_route("count", &route.replace("* * * * *", "*/2 * * * *"));
+    runtime.setup.write_route("count", &COUNT.replace("* * * * *", "*/2 * * * *"));
     runtime.setup.environment.push(("CROSSDOCK_CLOCK_AHEAD".to_owned(), (2 * ahead).to_string()));
     let before = runtime.log().len();
     runtime.start_again();

@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::support::depot::Depot;
+use crate::support::depot::{COUNT, Depot};
 use crate::support::http::Answer;
 use crate::support::runtime::Runtime;
 use crate::support::setup::Setup;
@@ -191,22 +191,7 @@ fn a_webhook_that_cannot_be_translated_stands_before_its_owner() {
 #[test]
 fn a_schedule_fires_once_a_time_over_a_crash() {
     let depot = Depot::start();
-    let route = r#"
-[route]
-name = "count"
-owner = "yard"
-[from.schedule]
-cron = "* * * * *"
-[[step]]
-name = "stored"
-call = "depot.store"
-[step.with]
-id = "string(message.at)"
-company = "'acme'"
-references = []
-weight = "decimal('1')"
-"#;
-    let mut runtime = Setup::with_depot(&depot.system).route("count", route).start();
+    let mut runtime = Setup::with_depot(&depot.system).route("count", COUNT).start();
     let before = runtime.of_route("count").len();
     assert_eq!(before, 0, "it begins with the next minute");
     runtime.ended("count", "done", 1);

@@ -6,6 +6,39 @@ use std::sync::{Arc, Mutex};
 
 use super::system::{Asked, Say, System, say};
 
+/// Stores each parcel that comes in.
+pub const STORE: &str = r#"
+[route]
+name = "storing"
+owner = "yard"
+[from.http]
+path = "/parcels"
+accept = "acme:depot/parcels.parcel@1"
+[keys]
+parcel = "message.id"
+[[step]]
+name = "stored"
+call = "depot.store"
+with = "message"
+"#;
+
+/// Stores one parcel a minute, named after its time.
+pub const COUNT: &str = r#"
+[route]
+name = "count"
+owner = "yard"
+[from.schedule]
+cron = "* * * * *"
+[[step]]
+name = "stored"
+call = "depot.store"
+[step.with]
+id = "string(message.at)"
+company = "'acme'"
+references = []
+weight = "decimal('1')"
+"#;
+
 /// When a hook is asked: before the effect (what it says is said instead), or after it (instead of
 /// the answer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

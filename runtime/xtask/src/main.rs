@@ -7,6 +7,7 @@ mod demo;
 mod http;
 mod interrupt;
 mod process;
+mod products;
 mod prove;
 mod set_up;
 mod stop;
@@ -26,6 +27,8 @@ Usage: cargo xtask COMMAND
   test            connectors, then every test of both workspaces
   ci              what CI runs: format, lints, connectors, tests, and that the pure crates are pure
   connectors      every connector as a component, into target/connectors/NAME.wasm
+  products        the connectors against the products themselves, installed by pip and npm
+                  (products NAME.. for some, products up NAME.. to use them, products list)
   prove NAME      a demonstration too long for the tests, with figures; without NAME, the list
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the surroundings are (port, disk, toolchain).";
@@ -47,6 +50,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["test"] => test::run(),
         ["ci"] => ci::run(),
         ["connectors"] => connectors::run(),
+        ["products", rest @ ..] => products::run(rest),
         ["prove", rest @ ..] => prove::run(rest),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");

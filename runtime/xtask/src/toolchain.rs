@@ -14,9 +14,20 @@ const WASM: &str = "wasm32-wasip2";
 
 /// Runs cargo in a folder, its output going where ours goes.
 pub fn cargo<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<()> {
+    cargo_with(folder, arguments, &[])
+}
+
+/// The same with more variables of the environment.
+pub fn cargo_with<S: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: &[S],
+    environment: &[(String, String)],
+) -> Result<()> {
     let shown = shown(arguments);
     println!("$ cargo {shown}");
-    let status = command(folder, arguments).status().map_err(|error| no_cargo(&error))?;
+    let mut command = command(folder, arguments);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    let status = command.status().map_err(|error| no_cargo(&error))?;
     if status.success() {
         return Ok(());
     }

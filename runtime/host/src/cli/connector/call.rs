@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use connector::{Auth, CallContext, Connector, ConnectorConfig, Upstream, UpstreamOptions};
+use connector::{
+    Auth, CallContext, CallError, Connector, ConnectorConfig, Retry, Upstream, UpstreamOptions,
+};
 
 use super::read_component;
 use crate::cli::{Failure, block_on};
@@ -35,28 +37,62 @@ pub(in crate::cli) struct Arguments {
     /// The idempotency key. The same key is the same effect.
     #[arg(long)]
     key: Option<String>,
+    /// When the first attempt of this effect began, as in 2026-04-02T10:00:00Z. Probes look from here
+    /// on. [default: now]
+    #[arg(long, value_name = "TIME")]
+    started_at: Option<jiff::Timestamp>,
 }
 
 /// How long the call may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(config: &Path, json: bool, arguments: &Arguments) -> Result<(), Failure> {
     let input = input(&arguments.input)?;
     let answer = block_on(async {
-        let runtime = connector::Runtime::new(
-            connector::Options { instances_max: 8, ..Default::default() },
-            Arc::new(NoState),
-        )
-        .map_err(Failure::surroundings)?;
         let connector = if arguments.connector.ends_with(".wasm") {
-            of_file(&runtime, arguments).await?
+            of_file(&runtime(None)?, arguments).await?
         } else {
-            of_alias(&runtime, config, &arguments.connector).await?
+            of_alias(config, &arguments.connector).await?
         };
         call(&connector, arguments, &input).await
     })??;
-    say!("{answer}");
+    match answer {
+        Ok(value) => say!("{value}"),
+        Err(error) if json => {
+            say!("{}", fault(&error));
+            return Err(Failure::told());
+        }
+        Err(error) => {
+            let doubt =
+                if error.outcome_unknown() { " (its effect may have happened)" } else { "" };
+            return Err(Failure::failed(format!("{}: {error}{doubt}", error.code())));
+        }
+    }
     Ok(())
+}
+
+fn runtime(cache_dir: Option<PathBuf>) -> Result<connector::Runtime, Failure> {
+    let options = connector::Options { cache_dir, instances_max: 8, ..Default::default() };
+    connector::Runtime::new(options, Arc::new(NoState)).map_err(Failure::surroundings)
+}
+
+/// For machines: what a route would see in place of an answer, shaped as
+/// `crossdock:core/types.fault`.
+fn fault(error: &CallError) -> serde_json::Value {
+    let fault = error.to_fault();
+    let (retry, after_ms) = match fault.retry {
+        Retry::Never => ("never", None),
+        Retry::Later { after_ms } => ("later", after_ms),
+        Retry::RefreshAuth => ("refresh-auth", None),
+        Retry::OutcomeUnknown => ("outcome-unknown", None),
+    };
+    serde_json::json!({ "fault": {
+        "code": fault.code,
+        "message": fault.message,
+        "retry": retry,
+        "after_ms": after_ms,
+        "status": fault.status,
+    } })
 }
 
 async fn of_file(
@@ -83,12 +119,10 @@ async fn of_file(
     runtime.load("connector", &bytes, config).await.map_err(Failure::files)
 }
 
-async fn of_alias(
-    runtime: &connector::Runtime,
-    config: &Path,
-    alias: &str,
-) -> Result<Connector, Failure> {
+async fn of_alias(config: &Path, alias: &str) -> Result<Connector, Failure> {
     let config = Config::read(config)?;
+    // Compiled components are kept if the folder of the data is there; a call makes none.
+    let runtime = runtime(config.data.is_dir().then(|| config.data.join("compiled")))?;
     let entry = config.connectors.get(alias).ok_or_else(|| {
         let known = config.connectors.keys().map(String::as_str);
         let help =
@@ -102,7 +136,7 @@ async fn of_alias(
     let limits = Limits::build(&config.limits);
     let failed = |problems: Vec<String>| Failure::files(problems.join("\n\n"));
     let upstreams = running::upstreams(&config, &limits, Secrets::Read).map_err(failed)?;
-    running::load_connector(&config, runtime, &upstreams, Secrets::Read, alias, entry, &bytes)
+    running::load_connector(&config, &runtime, &upstreams, Secrets::Read, alias, entry, &bytes)
         .await
         .map_err(failed)
 }
@@ -111,7 +145,7 @@ async fn call(
     connector: &Connector,
     arguments: &Arguments,
     input: &[u8],
-) -> Result<String, Failure> {
+) -> Result<Result<String, CallError>, Failure> {
     let Some((operation, _)) = connector.operation(&arguments.operation) else {
         let known =
             connector.description.operations.iter().map(|described| described.name.as_str());
@@ -132,19 +166,13 @@ async fn call(
         exchange: "0000000000000".to_owned(),
         key: arguments.key.clone().unwrap_or_else(|| format!("call/{now}")),
         attempt: 1,
-        started_at: now,
+        started_at: arguments.started_at.unwrap_or(now),
         deadline: now + TIMEOUT,
         timeout: TIMEOUT,
         traceparent: "00-00000000000000000000000000000001-0000000000000001-00".to_owned(),
     };
-    match connector.call(&arguments.operation, context, &input).await {
-        Ok(value) => Ok(contract::json::write(&value)),
-        Err(error) => {
-            let doubt =
-                if error.outcome_unknown() { " (its effect may have happened)" } else { "" };
-            Err(Failure::failed(format!("{}: {error}{doubt}", error.code())))
-        }
-    }
+    let answer = connector.call(&arguments.operation, context, &input).await;
+    Ok(answer.map(|value| contract::json::write(&value)))
 }
 
 fn input(argument: &str) -> Result<Vec<u8>, Failure> {

@@ -27,7 +27,7 @@ pub(super) fn run(config: &Path, json: bool, command: &Command) -> Result<(), Fa
     match command {
         Command::New(arguments) => scaffold::run(arguments),
         Command::Inspect { file } => inspect::run(file, json),
-        Command::Call(arguments) => call::run(config, arguments),
+        Command::Call(arguments) => call::run(config, json, arguments),
     }
 }
 

@@ -1,0 +1,125 @@
+//! `cargo xtask products`: the connectors against the products themselves. Installs them into one
+//! cache folder, starts them on loopback, runs the suites of `tests/products`, stops them. They need
+//! python3 and npm, which Crossdock does not: no part of `cargo xtask test`.
+
+mod cache;
+mod localstripe;
+mod running;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::{connectors, interrupt, stop, toolchain, workspace};
+use cache::Cache;
+use running::{Place, Running};
+
+struct Product {
+    name: &'static str,
+    says: &'static str,
+    /// Downloads and sets up what can be kept; nothing of it runs afterwards.
+    install: fn(&Cache) -> Result<()>,
+    start: fn(&Cache, &Place) -> Result<Running>,
+}
+
+const PRODUCTS: [Product; 1] = [localstripe::PRODUCT];
+
+pub fn run(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["list"] => {
+            println!("{}", list());
+            Ok(())
+        }
+        ["install", names @ ..] => install(&chosen(names)?).map(drop),
+        ["up", names @ ..] if !names.is_empty() => up(&chosen(names)?),
+        ["up"] => Err(stop::usage(format!("which product?\n{}", list()))),
+        names => suites(&chosen(names)?),
+    }
+}
+
+/// All of them when none is named.
+fn chosen(names: &[&str]) -> Result<Vec<&'static Product>> {
+    if names.is_empty() {
+        return Ok(PRODUCTS.iter().collect());
+    }
+    let by_name = |name: &&str| {
+        PRODUCTS
+            .iter()
+            .find(|product| product.name == *name)
+            .ok_or_else(|| stop::usage(format!("there is no product `{name}`\n{}", list())))
+    };
+    names.iter().map(by_name).collect()
+}
+
+fn install(products: &[&Product]) -> Result<Cache> {
+    let cache = Cache::open()?;
+    for product in products {
+        (product.install)(&cache)?;
+    }
+    Ok(cache)
+}
+
+/// Leaves products running for a developer until Ctrl-C.
+fn up(products: &[&Product]) -> Result<()> {
+    let cache = install(products)?;
+    let place = Place::new(workspace::target().join("products-up"))?;
+    let mut running = start(&cache, &place, products)?;
+    for (variable, value) in running.iter().flat_map(Running::told) {
+        println!("export {variable}={value}");
+    }
+    println!("running until Ctrl-C; logs and data are in target/products-up");
+    while !interrupt::interrupted() {
+        running.iter_mut().try_for_each(Running::alive)?;
+        if interrupt::sleep(Duration::from_secs(1)).is_err() {
+            break;
+        }
+    }
+    stop_all(running);
+    Ok(())
+}
+
+/// Runs the suite of each product while it runs.
+fn suites(products: &[&Product]) -> Result<()> {
+    connectors::build()?;
+    let built = toolchain::build(&["crossdock"], &[])?;
+    let cache = install(products)?;
+    let mut failed = Vec::new();
+    for product in products {
+        println!("\n{}: {}", product.name, product.says);
+        let place = Place::new(workspace::target().join("products-run").join(product.name))?;
+        let running = start(&cache, &place, &[product])?;
+        let mut environment: Vec<(String, String)> =
+            running.iter().flat_map(Running::told).cloned().collect();
+        environment.push(("CROSSDOCK".to_owned(), built[0].display().to_string()));
+        let module = format!("{}::", product.name.replace('-', "_"));
+        let arguments =
+            ["test", "--quiet", "-p", "product-suite", "--test", "suite", "--", &module];
+        if toolchain::cargo_with(workspace::root(), &arguments, &environment).is_err() {
+            failed.push(product.name);
+        }
+        stop_all(running);
+        interrupt::sleep(Duration::ZERO)?;
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "these suites failed: {}; what the products said is in target/products-run",
+        failed.join(", ")
+    )
+}
+
+fn start(cache: &Cache, place: &Place, products: &[&Product]) -> Result<Vec<Running>> {
+    products.iter().map(|product| (product.start)(cache, place)).collect()
+}
+
+fn stop_all(mut running: Vec<Running>) {
+    while let Some(product) = running.pop() {
+        product.stop();
+    }
+}
+
+fn list() -> String {
+    let lines = PRODUCTS.iter().map(|product| format!("  {:<14} {}", product.name, product.says));
+    lines.collect::<Vec<_>>().join("\n")
+}

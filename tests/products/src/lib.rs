@@ -1,0 +1,16 @@
+//! What every suite needs: one operation of a connector called as a route would call it, and the
+//! product asked by its own API. Addresses and credentials come from `cargo xtask products`, by
+//! environment variables.
+
+mod connector;
+mod http;
+
+pub use connector::{Connector, Fault};
+pub use http::{Answer, Http};
+
+/// What `cargo xtask products` tells of a running product.
+pub fn told(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run this by `cargo xtask products NAME`, which starts the product")
+    })
+}

@@ -1,0 +1,3 @@
+//! One module a product; `cargo xtask products NAME` runs it while that product runs.
+
+mod localstripe;

@@ -16,28 +16,18 @@ const WHOLE: &str = ".whole";
 
 pub struct Cache {
     root: PathBuf,
-    /// Held until the end: two runs never install at the same time.
-    _lock: File,
 }
 
 impl Cache {
     pub fn open() -> Result<Cache> {
         let root = std::env::var_os("CROSSDOCK_PRODUCTS")
             .map_or_else(|| workspace::target().join("products"), PathBuf::from);
-        let unusable = |error: &std::io::Error| {
-            stop::disk(format!("the cache of products {} cannot be used", root.display()), error)
-        };
-        std::fs::create_dir_all(&root).map_err(|error| unusable(&error))?;
-        let lock = File::create(root.join(".lock")).map_err(|error| unusable(&error))?;
-        if lock.try_lock().is_err() {
-            println!("another run installs into {}; waiting for it", root.display());
-            lock.lock().map_err(|error| unusable(&error))?;
-        }
-        Ok(Cache { root, _lock: lock })
+        std::fs::create_dir_all(&root).map_err(|error| unusable(&root, &error))?;
+        Ok(Cache { root })
     }
 
     /// A folder that is made once for `made_of`. `make` gets it empty; unless it succeeds, the
-    /// folder counts as absent. What it held for something else is removed.
+    /// folder counts as absent.
     pub fn once(
         &self,
         name: &str,
@@ -47,6 +37,10 @@ impl Cache {
         let mut digest = DefaultHasher::new();
         made_of.hash(&mut digest);
         let folder = self.root.join(format!("{name}-{:016x}", digest.finish()));
+        if folder.join(WHOLE).exists() {
+            return Ok(folder);
+        }
+        let _lock = self.lock()?;
         if folder.join(WHOLE).exists() {
             return Ok(folder);
         }
@@ -60,6 +54,17 @@ impl Cache {
             stop::disk(format!("{} cannot be written", folder.display()), &error)
         })?;
         Ok(folder)
+    }
+
+    /// Two runs never install at the same time.
+    fn lock(&self) -> Result<File> {
+        let lock =
+            File::create(self.root.join(".lock")).map_err(|error| unusable(&self.root, &error))?;
+        if lock.try_lock().is_err() {
+            println!("another run installs into {}; waiting for it", self.root.display());
+            lock.lock().map_err(|error| unusable(&self.root, &error))?;
+        }
+        Ok(lock)
     }
 
     /// A Python of its own with exactly the packages of `tests/products/NAME/requirements.txt`:
@@ -101,6 +106,10 @@ impl Cache {
             run(npm.current_dir(folder), &format!("npm ci for {name}"), NETWORK)
         })
     }
+}
+
+fn unusable(root: &Path, error: &std::io::Error) -> anyhow::Error {
+    stop::disk(format!("the cache of products {} cannot be used", root.display()), error)
 }
 
 /// What belongs to one product in this repository: its packages and how it is set up.

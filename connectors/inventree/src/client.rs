@@ -9,9 +9,11 @@ use crate::objects::Page;
 
 const INVENTREE: Upstream = Upstream::new("inventree").with_problem(problem);
 
-const PAGE: usize = 100;
+/// Large: a list that is read in a few requests moves less while it is read, and one that fails in
+/// the middle has to be read anew.
+const PAGE: usize = 1000;
 /// A list of more than this is refused rather than cut.
-const PAGES_MAX: usize = 100;
+const PAGES_MAX: usize = 20;
 
 /// InvenTree took it, or said what is wrong with it.
 pub type Answer<T> = Result<Result<T, Refusal>, Fault>;

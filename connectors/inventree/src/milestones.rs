@@ -174,7 +174,7 @@ fn in_sight(before: &Cursor) -> Result<(BTreeMap<i64, Sight>, Told), Fault> {
     let open: Vec<Shipment> = list(PATH, &[("order_outstanding", "true"), ("shipped", "false")])?;
     let left: Vec<Shipment> = list_while(
         PATH,
-        &[("shipped", "true"), ("ordering", "-shipment_date")],
+        &[("shipped", "true"), ("delivered", "false"), ("ordering", "-shipment_date")],
         |shipment: &Shipment| recent(&shipment.shipment_date),
     )?;
     let arrived: Vec<Shipment> = list_while(

@@ -380,7 +380,7 @@ fn poll(
     let [open, left, arrived] = lists;
     let all = [&open, &left, &arrived].map(|list| list.as_array().unwrap().clone()).concat();
     list("order/so/shipment/", "&order_outstanding=true&shipped=false", open);
-    list("order/so/shipment/", "&shipped=true&ordering=-shipment_date", left);
+    list("order/so/shipment/", "&shipped=true&delivered=false&ordering=-shipment_date", left);
     list("order/so/shipment/", "&delivered=true&ordering=-delivery_date", arrived);
     if told {
         sites();
@@ -450,7 +450,11 @@ fn a_shipment_whose_order_was_cancelled_is_told_once_and_others_are_not_ours() {
     let (_, cursor, _) = poll(None, 9, [json!([open]), json!([]), json!([])], true);
     let empty = || {
         list("order/so/shipment/", "&order_outstanding=true&shipped=false", json!([]));
-        list("order/so/shipment/", "&shipped=true&ordering=-shipment_date", json!([]));
+        list(
+            "order/so/shipment/",
+            "&shipped=true&delivered=false&ordering=-shipment_date",
+            json!([]),
+        );
         list("order/so/shipment/", "&delivered=true&ordering=-delivery_date", json!([]));
     };
     let call = call();
@@ -473,7 +477,7 @@ fn a_shipment_whose_order_was_cancelled_is_told_once_and_others_are_not_ours() {
     let mut theirs = sales_order(15);
     theirs["reference"] = json!("SO-0042");
     list("order/so/shipment/", "&order_outstanding=true&shipped=false", json!([open]));
-    list("order/so/shipment/", "&shipped=true&ordering=-shipment_date", json!([]));
+    list("order/so/shipment/", "&shipped=true&delivered=false&ordering=-shipment_date", json!([]));
     list("order/so/shipment/", "&delivered=true&ordering=-delivery_date", json!([]));
     sites();
     replay::answer(&format!("GET {}", url("order/so/4/")), 200, theirs);

@@ -127,7 +127,7 @@ pub fn url(path: &str) -> String {
 
 /// The next request is for a list, which is one page.
 pub fn list(path: &str, query: &str, results: Value) {
-    let request = format!("GET {}?limit=100&offset=0{query}", url(path));
+    let request = format!("GET {}?limit=1000&offset=0{query}", url(path));
     let count = results.as_array().map(Vec::len);
     let body = json!({"count": count, "next": null, "previous": null, "results": results});
     replay::answer(&request, 200, body);

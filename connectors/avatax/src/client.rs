@@ -37,6 +37,8 @@ pub fn get(company: &str, code: &str) -> Result<Option<Transaction>, Fault> {
     let request = AVATAX.get(&path(company, code, "")).query("$include", INCLUDE);
     let response = request.allow(&[404]).send()?;
     match response.status {
+        // A page of something else that is not there says nothing of the document.
+        404 if problem(&response).is_none() => Err(response.fault()),
         404 => Ok(None),
         _ => response.json().map(Some),
     }
@@ -89,6 +91,7 @@ pub fn rejected(error: &ApiError) -> Fault {
 
 fn answer(response: &Response) -> Answer {
     match response.status {
+        400 | 404 if problem(response).is_none() => Err(response.fault()),
         400 | 404 => Ok(Err(response.json::<ErrorBody>()?.error)),
         _ => response.json().map(Ok),
     }

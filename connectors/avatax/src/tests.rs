@@ -1,5 +1,7 @@
 //! Whole operations against documents as the REST v2 reference shows them.
 
+mod statuses;
+
 use crossdock_sdk::canonical::common::Address;
 use crossdock_sdk::canonical::tax::{RoundingLevel, TaxStatus, TaxableDocument, TaxableLine};
 use crossdock_sdk::canonical::{id_in, quantity};

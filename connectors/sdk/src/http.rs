@@ -5,6 +5,8 @@
 mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod replay;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod statuses;
 #[cfg(target_arch = "wasm32")]
 mod wasi;
 

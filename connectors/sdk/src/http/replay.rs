@@ -13,11 +13,22 @@ thread_local! {
     static PREPARED: RefCell<VecDeque<Prepared>> = const { RefCell::new(VecDeque::new()) };
     static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
     static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
+    static FAILING: RefCell<Option<(usize, Failure)>> = const { RefCell::new(None) };
 }
 
 /// A stand-in that answers every request itself: status, headers, body.
 pub type Served = (u16, Vec<(String, String)>, Vec<u8>);
 type Server = Box<dyn FnMut(&Seen) -> Served>;
+
+/// What comes in place of the answer to one request.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    Answer(u16, Vec<(String, String)>, Vec<u8>),
+    /// The connection is cut after the request was sent.
+    Cut,
+    /// Nobody listens.
+    Refused,
+}
 
 struct Prepared {
     request: String,
@@ -56,17 +67,30 @@ pub fn answer_with(request: &str, status: u16, headers: &[(&str, &str)], body: &
 
 /// The connection is cut after the request was sent.
 pub fn cut(request: &str) {
-    prepare(request, Err(Transport::Cut("connection reset".into())));
+    prepare(request, Failure::Cut.told());
 }
 
 /// Nobody listens.
 pub fn refuse(request: &str) {
-    prepare(request, Err(Transport::NotSent("connection refused".into())));
+    prepare(request, Failure::Refused.told());
 }
 
 /// From now on this answers, in place of prepared answers.
 pub fn serve(server: impl FnMut(&Seen) -> Served + 'static) {
     SERVER.set(Some(Box::new(server)));
+}
+
+/// The request after `before` others fails, whatever is prepared for it or serves it.
+pub fn fail_after(before: usize, failure: Failure) {
+    FAILING.set(Some((before, failure)));
+}
+
+/// What was sent so far; everything prepared is forgotten, used or not.
+pub fn reset() -> Vec<Seen> {
+    PREPARED.take();
+    SERVER.take();
+    FAILING.take();
+    SEEN.take()
 }
 
 /// What was sent so far; and every prepared answer must have been used.
@@ -76,6 +100,19 @@ pub fn finish() -> Vec<Seen> {
         assert!(left.is_empty(), "never requested: {left:#?}");
     });
     SEEN.take()
+}
+
+impl Failure {
+    fn told(self) -> Result<Response, Transport> {
+        match self {
+            Failure::Answer(status, headers, body) => {
+                let headers = headers.into_iter().map(|(n, v)| (n.to_lowercase(), v)).collect();
+                Ok(Response::new(status, headers, body))
+            }
+            Failure::Cut => Err(Transport::Cut("connection reset".into())),
+            Failure::Refused => Err(Transport::NotSent("connection refused".into())),
+        }
+    }
 }
 
 fn prepare(request: &str, answer: Result<Response, Transport>) {
@@ -92,13 +129,19 @@ pub(super) fn exchange(wire: &Wire) -> Result<Response, Transport> {
         body: String::from_utf8_lossy(wire.body).into_owned(),
     };
     let served = SERVER.with_borrow_mut(|server| server.as_mut().map(|server| server(&seen)));
-    SEEN.with_borrow_mut(|all| all.push(seen));
-    if let Some((status, headers, body)) = served {
-        let headers = headers.into_iter().map(|(n, v)| (n.to_lowercase(), v)).collect();
-        return Ok(Response::new(status, headers, body));
-    }
-    let prepared = PREPARED.with_borrow_mut(VecDeque::pop_front);
-    let Some(prepared) = prepared else { panic!("no answer is prepared for {request}") };
-    assert_eq!(request, prepared.request, "another request was expected");
-    prepared.answer
+    let before = SEEN.with_borrow_mut(|all| {
+        all.push(seen);
+        all.len() - 1
+    });
+    let answer = match served {
+        Some((status, headers, body)) => Failure::Answer(status, headers, body).told(),
+        None => {
+            let prepared = PREPARED.with_borrow_mut(VecDeque::pop_front);
+            let Some(prepared) = prepared else { panic!("no answer is prepared for {request}") };
+            assert_eq!(request, prepared.request, "another request was expected");
+            prepared.answer
+        }
+    };
+    let failing = FAILING.with_borrow_mut(|failing| failing.take_if(|(at, _)| *at == before));
+    failing.map_or(answer, |(_, failure)| failure.told())
 }

@@ -3,6 +3,7 @@
 //! python3 and npm, which Crossdock does not: no part of `cargo xtask test`.
 
 mod cache;
+mod karrio;
 mod localstripe;
 mod running;
 
@@ -22,7 +23,7 @@ struct Product {
     start: fn(&Cache, &Place) -> Result<Running>,
 }
 
-const PRODUCTS: [Product; 1] = [localstripe::PRODUCT];
+const PRODUCTS: [Product; 2] = [karrio::PRODUCT, localstripe::PRODUCT];
 
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {

@@ -110,7 +110,6 @@ impl Running {
         Running { processes: vec![process], told: Vec::new() }
     }
 
-    #[expect(dead_code, reason = "products of several processes follow")]
     pub fn with(mut self, process: Process) -> Running {
         self.processes.push(process);
         self

@@ -6,7 +6,7 @@ use crossdock_sdk::form::Form;
 use crossdock_sdk::{Call, Fault, Handle, Money, Refusal, config};
 
 use crate::authorisation::{find, refusal};
-use crate::client::{self, intent_path, list_all, post};
+use crate::client::{self, intent_path, post};
 use crate::currency::{from_stripe, to_stripe};
 use crate::exports::crossdock::payment::capturing::{
     CaptureInput, CaptureOutcome, CaptureOutput, Guest, RefundInput, RefundOutcome, RefundOutput,
@@ -29,6 +29,10 @@ impl Guest for Connector {
         if let Some(done) = captured(&intent, &capture, &config) {
             return Ok(done);
         }
+        if let Some(outcome) = refused_as_it_is(&intent, minor) {
+            let payment = map::payment(&intent, &config.company, None);
+            return Ok(nothing(outcome, &input.amount, Some(payment)));
+        }
         let mut form = Form::new()
             .add("amount_to_capture", minor.to_string())
             .add(format!("metadata[{}]", capture.name), capture.value())
@@ -45,19 +49,19 @@ impl Guest for Connector {
             Ok(intent) => return Ok(done(&intent, minor, &config)),
             Err(error) => error,
         };
+        // The state may have changed between the two requests.
         let now = client::payment_intent(&intent.id)?;
-        let payment = Some(map::payment(&now, &config.company, None));
         let outcome = match error.code.as_deref() {
-            Some("amount_too_large") => CaptureOutcome::TooMuch,
+            _ if error.is_decline() => CaptureOutcome::Declined(refusal(&error)),
             Some("charge_expired_for_capture") => CaptureOutcome::Declined(refusal(&error)),
-            Some("payment_intent_unexpected_state") => match now.status.as_str() {
-                "succeeded" => CaptureOutcome::TooMuch,
-                _ => CaptureOutcome::Declined(refusal(&error)),
+            Some("amount_too_large") => CaptureOutcome::TooMuch,
+            _ => match refused_as_it_is(&now, minor) {
+                Some(outcome) => outcome,
+                None => return Err(client::refused(&error)),
             },
-            _ if error.kind == "card_error" => CaptureOutcome::Declined(refusal(&error)),
-            _ => return Err(client::refused(&error)),
         };
-        Ok(nothing(outcome, &input.amount, payment))
+        let payment = map::payment(&now, &config.company, None);
+        Ok(nothing(outcome, &input.amount, Some(payment)))
     }
 
     fn refund(call: Call, input: RefundInput) -> Result<RefundOutput, Fault> {
@@ -72,7 +76,7 @@ impl Guest for Connector {
         };
         let payment = map::payment(&intent, &config.company, None);
         let id = refund_id(&call, &input);
-        if let Some(refund) = find_refund(&intent.id, id)? {
+        if let Some(refund) = find_refund(&intent, id)? {
             return Ok(given_back(&refund, &payment, &config));
         }
         let too_much = |payment| RefundOutput {
@@ -80,8 +84,7 @@ impl Guest for Connector {
             refund: None,
             payment: Some(payment),
         };
-        let refunded = intent.charge().map_or(0, |charge| charge.amount_refunded);
-        if minor > intent.amount_received - refunded {
+        if minor > intent.amount_received - intent.given_back() {
             return Ok(too_much(payment));
         }
         let form = Form::new()
@@ -102,7 +105,7 @@ impl Guest for Connector {
             Err(error) if error.code.as_deref() == Some("charge_already_refunded") => {
                 Ok(too_much(payment))
             }
-            Err(error) if error.kind == "card_error" => Ok(RefundOutput {
+            Err(error) if error.is_decline() => Ok(RefundOutput {
                 outcome: RefundOutcome::Declined(refusal(&error)),
                 refund: None,
                 payment: Some(payment),
@@ -128,7 +131,7 @@ impl probe::Guest for Connector {
         let config: Config = config::get()?;
         let Some(intent) = find(&input.payment)? else { return Ok(RefundState::Absent) };
         let payment = map::payment(&intent, &config.company, None);
-        Ok(match find_refund(&intent.id, refund_id(&call, &input))? {
+        Ok(match find_refund(&intent, refund_id(&call, &input))? {
             Some(refund) => RefundState::Applied(given_back(&refund, &payment, &config)),
             None => RefundState::Absent,
         })
@@ -149,6 +152,23 @@ fn captured(intent: &PaymentIntent, capture: &Capture, config: &Config) -> Optio
     let at_once = intent.status == "succeeded" && captures.is_empty();
     (at_once && capture.minor <= intent.amount_received)
         .then(|| done(intent, capture.minor, config))
+}
+
+/// Why this state of a payment allows no capture of so much; none when it does.
+fn refused_as_it_is(intent: &PaymentIntent, minor: i64) -> Option<CaptureOutcome> {
+    let declined = |code: &str, message: &str| {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Some(CaptureOutcome::Declined(Refusal { code, message, lines: Vec::new() }))
+    };
+    match intent.status.as_str() {
+        "requires_capture" if minor <= intent.amount_capturable => None,
+        "requires_capture" | "succeeded" => Some(CaptureOutcome::TooMuch),
+        "canceled" if map::expired(intent) => {
+            declined("authorisation-expired", "the authorisation ran out")
+        }
+        "canceled" => declined("canceled", "the payment was given up"),
+        other => declined("not-authorised", &format!("the payment is not authorised: {other}")),
+    }
 }
 
 fn done(intent: &PaymentIntent, minor: i64, config: &Config) -> CaptureOutput {
@@ -179,11 +199,14 @@ fn refund_id<'a>(call: &'a Call, input: &'a RefundInput) -> &'a str {
     input.id.as_deref().unwrap_or(&call.key)
 }
 
-fn find_refund(intent: &str, id: &str) -> Result<Option<Refund>, Fault> {
-    let refunds =
-        list_all("/v1/refunds", &[("payment_intent", intent)], |refund: &Refund| &refund.id)?;
+fn find_refund(intent: &PaymentIntent, id: &str) -> Result<Option<Refund>, Fault> {
+    // What was never captured was never given back, and may have no charge to ask by.
+    if intent.amount_received == 0 {
+        return Ok(None);
+    }
     let ours = |refund: &Refund| refund.metadata.get(REFUND_ID).is_some_and(|known| known == id);
-    Ok(refunds.into_iter().find(ours))
+    let query = [("payment_intent", intent.id.as_str())];
+    client::find("/v1/refunds", &query, |refund: &Refund| &refund.id, ours)
 }
 
 fn given_back(refund: &Refund, payment: &Payment, config: &Config) -> RefundOutput {

@@ -8,7 +8,7 @@ use crossdock_sdk::{Call, Fault, PollRequest, WebhookRequest, config, time};
 use serde::de::DeserializeOwned;
 
 use crate::authorisation::refusal;
-use crate::client::{self, get};
+use crate::client::{self, get, get_if_there};
 use crate::exports::crossdock::payment::{
     dispute_feed, payment_feed, payment_webhook, settlement_feed, settlement_webhook,
 };
@@ -156,6 +156,11 @@ fn payment_event(event: &Event, config: &Config) -> Result<Option<PaymentEvent>,
         }
         _ => intent_of(object::<Charge>(event)?.payment_intent.as_ref())?,
     };
+    // A charge counts as refunded also when it was captured for less, or given up.
+    let given_back = intent.as_ref().is_none_or(|intent| intent.given_back() > 0);
+    if matches!(kind, PaymentEventKind::Refunded) && !given_back {
+        return Ok(None);
+    }
     let failure = intent
         .as_ref()
         .filter(|_| matches!(kind, PaymentEventKind::Failed))
@@ -192,18 +197,23 @@ struct Page {
 /// `ending_before` it gives those next to the cursor.
 fn since(request: &PollRequest, types: &[&str]) -> Result<Page, Fault> {
     let limit = request.limit.clamp(1, PAGE_MAX) as usize;
-    let Some(cursor) = &request.cursor else {
-        let mut events = oldest(types)?;
-        let more = events.len() > limit;
-        events.truncate(limit);
-        return Ok(page(events, more));
-    };
+    let Some(cursor) = &request.cursor else { return first(types, limit) };
     let limit_text = limit.to_string();
     let mut query = vec![("limit", limit_text.as_str()), ("ending_before", cursor.as_str())];
     query.extend(types.iter().map(|kind| ("types[]", *kind)));
-    let list: List<Event> = get("/v1/events", &query)?;
-    let events: Vec<Event> = list.data.into_iter().rev().collect();
-    Ok(page(events, list.has_more))
+    match get_if_there::<List<Event>>("/v1/events", &query)? {
+        Some(list) => Ok(page(list.data.into_iter().rev().collect(), list.has_more)),
+        // Stripe forgets an event after thirty days: what it still has is newer than the cursor.
+        None => first(types, limit),
+    }
+}
+
+/// The oldest of what Stripe still has.
+fn first(types: &[&str], limit: usize) -> Result<Page, Fault> {
+    let mut events = oldest(types)?;
+    let more = events.len() > limit;
+    events.truncate(limit);
+    Ok(page(events, more))
 }
 
 fn page(events: Vec<Event>, more: bool) -> Page {

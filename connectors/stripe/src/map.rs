@@ -79,7 +79,7 @@ pub fn payment(intent: &PaymentIntent, company: &str, at: Option<i64>) -> Paymen
         .and_then(|charge| charge.payment_method_details.as_ref())
         .and_then(|details| details.kind.as_deref())
         .or(intent.payment_method_types.first().map(String::as_str));
-    let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+    let refunded = intent.given_back();
     let authorised = match intent.status.as_str() {
         "requires_capture" => intent.amount_capturable + intent.amount_received,
         "succeeded" => intent.amount_received,
@@ -125,14 +125,16 @@ fn status(intent: &PaymentIntent, refunded: i64) -> PaymentStatus {
         }
         "succeeded" if refunded > 0 => PaymentStatus::PartlyRefunded,
         "succeeded" => PaymentStatus::Captured,
-        // Stripe gives up an uncaptured authorisation by itself when it runs out.
-        "canceled" if intent.cancellation_reason.as_deref() == Some("automatic") => {
-            PaymentStatus::Expired
-        }
+        "canceled" if expired(intent) => PaymentStatus::Expired,
         "canceled" => PaymentStatus::Voided,
         "requires_payment_method" if intent.last_payment_error.is_some() => PaymentStatus::Declined,
         other => PaymentStatus::Other(other.to_owned()),
     }
+}
+
+/// Stripe gives up an uncaptured authorisation by itself when it runs out.
+pub fn expired(intent: &PaymentIntent) -> bool {
+    matches!(intent.cancellation_reason.as_deref(), Some("automatic" | "expired"))
 }
 
 /// `payment`: of the intent that it gives back.

@@ -37,11 +37,23 @@ impl PaymentIntent {
     pub fn charge(&self) -> Option<&Charge> {
         self.latest_charge.as_ref().and_then(Expandable::object)
     }
+
+    /// What was given back of what was captured. A charge counts as refunded also what was released
+    /// since the capture was for less, or since the authorisation was given up.
+    pub fn given_back(&self) -> i64 {
+        let refunded = self.charge().map_or(0, |charge| charge.amount_refunded);
+        let released = match self.status.as_str() {
+            "succeeded" | "canceled" => self.amount - self.amount_received,
+            _ => 0,
+        };
+        if refunded < released { refunded } else { refunded - released }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Charge {
     pub id: String,
+    /// With what was released because it was not captured, see `PaymentIntent::given_back`.
     #[serde(default)]
     pub amount_refunded: i64,
     #[serde(default)]
@@ -195,8 +207,21 @@ pub struct ApiError {
     pub decline_code: Option<String>,
     #[serde(default)]
     pub message: Option<String>,
+    /// What the request was about, as it is now.
     #[serde(default)]
     pub payment_intent: Option<Box<PaymentIntent>>,
+    /// The charge that failed, where the bank said no.
+    #[serde(default)]
+    pub charge: Option<String>,
+    #[serde(skip)]
+    pub status: u16,
+}
+
+impl ApiError {
+    /// The parameters were right and the bank said no.
+    pub fn is_decline(&self) -> bool {
+        self.status == 402 || self.kind == "card_error"
+    }
 }
 
 /// An id, or with `expand[]` the object itself.

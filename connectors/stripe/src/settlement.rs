@@ -12,7 +12,7 @@ use crossdock_sdk::form::segment;
 use crossdock_sdk::{Fault, Money, Reference, decimal, time};
 
 use crate::client::{self, get, list_all};
-use crate::currency::from_stripe;
+use crate::currency::{self, from_stripe};
 use crate::map::{self, CREDIT_NOTE_ID, ORDER_ID, PAYMENT_ID, SYSTEM};
 use crate::objects::{
     BalanceTransaction, Charge, Dispute, Expandable, PaymentIntent, Payout, Refund, Source,
@@ -230,7 +230,7 @@ impl<'a> Sources<'a> {
         }
         let converted = intent.currency != movement.currency;
         let amount = match presentment(movement, &intent.currency).filter(|_| converted) {
-            Some(money) => crate::currency::to_stripe(&money)?,
+            Some(money) => currency::minor(&money)?,
             None => movement.amount,
         };
         let same: Vec<_> = captures.into_iter().filter(|capture| capture.minor == amount).collect();

@@ -89,7 +89,6 @@ impl Cache {
         Ok(folder.join("bin/python"))
     }
 
-    #[expect(dead_code, reason = "the products from npm follow")]
     /// The folder whose node_modules hold exactly what `tests/products/NAME/package-lock.json` says.
     pub fn node(&self, name: &str) -> Result<PathBuf> {
         let read = |file: &str| {

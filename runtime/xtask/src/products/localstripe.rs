@@ -16,6 +16,8 @@ pub const PRODUCT: Product = Product {
 
 /// It takes any key of this form.
 const KEY: &str = "sk_test_crossdock";
+/// For who registers an address, by `POST /_config/webhooks/NAME` with `url` and `secret`.
+const WEBHOOK_SECRET: &str = "whsec_crossdock";
 
 fn start(cache: &Cache, place: &Place) -> Result<Running> {
     let port = place.port("localstripe")?;
@@ -28,10 +30,11 @@ fn start(cache: &Cache, place: &Place) -> Result<Running> {
         name: "localstripe",
         program: &cache.python("localstripe")?,
         arguments: &arguments,
-        environment: &[],
+        environment: &[("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned())],
         answers: (port, "/js.stripe.com/v3/"),
     })?;
     Ok(Running::of(process)
         .tells("LOCALSTRIPE_URL", format!("http://127.0.0.1:{port}"))
-        .tells("LOCALSTRIPE_KEY", KEY))
+        .tells("LOCALSTRIPE_KEY", KEY)
+        .tells("LOCALSTRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET))
 }

@@ -6,6 +6,7 @@ mod cache;
 mod karrio;
 mod localstripe;
 mod running;
+mod stripe_stateful_mock;
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ struct Product {
     start: fn(&Cache, &Place) -> Result<Running>,
 }
 
-const PRODUCTS: [Product; 2] = [karrio::PRODUCT, localstripe::PRODUCT];
+const PRODUCTS: &[Product] =
+    &[karrio::PRODUCT, localstripe::PRODUCT, stripe_stateful_mock::PRODUCT];
 
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
@@ -121,6 +123,6 @@ fn stop_all(mut running: Vec<Running>) {
 }
 
 fn list() -> String {
-    let lines = PRODUCTS.iter().map(|product| format!("  {:<14} {}", product.name, product.says));
+    let lines = PRODUCTS.iter().map(|product| format!("  {:<20} {}", product.name, product.says));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -54,8 +54,10 @@ impl Record {
         self.at(field).as_str().unwrap_or_default()
     }
 
+    /// On SQLite Tryton answers 1 where it answers `true` on PostgreSQL.
     pub fn flag(&self, field: &str) -> bool {
-        self.at(field).as_bool().unwrap_or_default()
+        let value = self.at(field);
+        value.as_bool().or_else(|| Some(value.as_i64()? != 0)).unwrap_or_default()
     }
 
     /// The id of a many2one, whether it was read plain or with fields of its own.
@@ -137,7 +139,7 @@ mod tests {
             "write_date": null,
             "create_date": {"__class__": "datetime", "year": 2026, "month": 4, "day": 2,
                             "hour": 10, "minute": 5, "second": 7, "microsecond": 12},
-            "lines": [{"id": 9, "product": 2}],
+            "lines": [{"id": 9, "product": 2}], "active": 1, "salable": true, "delivery": 0,
         }));
         assert_eq!(record.text("party.code").as_deref(), Some("C-1001"));
         assert_eq!((record.many2one("party"), record.many2one("warehouse")), (Some(1), Some(2)));
@@ -146,5 +148,7 @@ mod tests {
         assert_eq!(record.date("sale_date").as_deref(), Some("2026-04-02"));
         assert_eq!(record.changed_at().as_deref(), Some("2026-04-02T10:05:07Z"));
         assert_eq!(record.ids("lines"), [9]);
+        let flags = ["active", "salable", "delivery", "none"].map(|field| record.flag(field));
+        assert_eq!(flags, [true, true, false, false]);
     }
 }

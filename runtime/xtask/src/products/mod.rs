@@ -7,6 +7,7 @@ mod karrio;
 mod localstripe;
 mod running;
 mod stripe_stateful_mock;
+mod tryton;
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ struct Product {
 }
 
 const PRODUCTS: &[Product] =
-    &[karrio::PRODUCT, localstripe::PRODUCT, stripe_stateful_mock::PRODUCT];
+    &[karrio::PRODUCT, localstripe::PRODUCT, stripe_stateful_mock::PRODUCT, tryton::PRODUCT];
 
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {

@@ -13,20 +13,26 @@ from localstripe.errors import UserError
 from localstripe.resources import Event, List, PaymentIntent, Refund, StripeObject
 
 
-def keeps(cls, *names):
+def keeps(cls, **defaults):
     """Parameters of a creation that stand on the object afterwards."""
     plain = cls.__init__
 
     def __init__(self, *arguments, **data):
-        kept = {name: data.pop(name, None) for name in names}
+        kept = {name: data.pop(name, default) for name, default in defaults.items()}
         plain(self, *arguments, **data)
         vars(self).update(kept)
 
     cls.__init__ = __init__
 
 
-keeps(PaymentIntent, "description", "payment_method_types", "cancellation_reason", "canceled_at")
-keeps(Refund, "reason")
+keeps(
+    PaymentIntent,
+    description=None,
+    payment_method_types=["card"],
+    canceled_at=None,
+    cancellation_reason=None,
+)
+keeps(Refund, reason=None)
 
 
 def amount_capturable(intent):

@@ -30,14 +30,8 @@ impl Connector {
     /// `[connectors.ALIAS.config]`, `[upstreams.NAME]` and what else the connector needs.
     pub fn new(alias: &'static str, component: &str, settings: &str) -> Connector {
         let folder = tempfile::tempdir().expect("a folder for the configuration");
-        let root = root();
-        let component = root.join("target/connectors").join(format!("{component}.wasm"));
-        let text = format!(
-            "data = {:?}\nroutes = []\ncontracts = {:?}\n[connectors.{alias}]\ncomponent = {:?}\n{settings}",
-            compiled(),
-            root.join("wit"),
-            component
-        );
+        let head = format!("data = {:?}\nroutes = []\n", compiled());
+        let text = configuration(&head, settings, alias, component);
         std::fs::write(folder.path().join("crossdock.toml"), text)
             .expect("the configuration is written");
         Connector { folder, alias }
@@ -85,6 +79,16 @@ impl Connector {
             status: fault["status"].as_u64(),
         })
     }
+}
+
+/// A configuration with one connector. `head` has the keys that stand before every table.
+pub(crate) fn configuration(head: &str, settings: &str, alias: &str, component: &str) -> String {
+    let root = root();
+    let component = root.join("target/connectors").join(format!("{component}.wasm"));
+    let contracts = root.join("wit");
+    format!(
+        "{head}contracts = {contracts:?}\n[connectors.{alias}]\ncomponent = {component:?}\n{settings}"
+    )
 }
 
 fn root() -> &'static Path {

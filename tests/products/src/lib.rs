@@ -1,12 +1,14 @@
-//! What every suite needs: one operation of a connector called as a route would call it, and the
-//! product asked by its own API. Addresses and credentials come from `cargo xtask products`, by
-//! environment variables.
+//! What every suite needs: one operation of a connector called as a route would call it, a runtime
+//! with routes, and the product asked by its own API. Addresses and credentials come from
+//! `cargo xtask products`, by environment variables.
 
 mod connector;
 mod http;
+mod runtime;
 
 pub use connector::{Connector, Fault};
 pub use http::{Answer, Http};
+pub use runtime::{Runtime, wait_for};
 
 /// What `cargo xtask products` tells of a running product.
 pub fn told(variable: &str) -> String {

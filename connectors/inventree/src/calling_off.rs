@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use crossdock_sdk::{Decimal, Fault, decimal};
 use serde_json::{Value, json};
 
-use crate::client::{delete, expect, patch};
+use crate::client::{delete, expect, get, patch};
 use crate::objects::{Line, Shipment};
 use crate::order::{self, Whole};
+
+/// The longest notes of a line that InvenTree takes.
+const NOTES_MAX: usize = 500;
 
 /// Whether it is out of its order; if not, it has left.
 ///
@@ -32,7 +35,8 @@ pub fn take_out(found: &Shipment, whole: &Whole) -> Result<bool, Fault> {
             false => remove(line)?,
         }
     }
-    if delete(&format!("/api/order/so/shipment/{}/", found.pk))?.is_ok() {
+    // InvenTree deletes one that has left as well.
+    if !has_left(found)? && delete(&path(found))?.is_ok() {
         return Ok(true);
     }
     // It left in the meantime. A line that was removed was in no other shipment, and is not in it.
@@ -44,6 +48,16 @@ pub fn take_out(found: &Shipment, whole: &Whole) -> Result<bool, Fault> {
         }
     }
     Ok(false)
+}
+
+/// Whether it has left by now; one that is gone has not.
+pub fn has_left(found: &Shipment) -> Result<bool, Fault> {
+    let now: Option<Shipment> = get(&path(found))?;
+    Ok(now.is_some_and(|now| now.shipment_date.is_some()))
+}
+
+fn path(found: &Shipment) -> String {
+    format!("/api/order/so/shipment/{}/", found.pk)
 }
 
 /// Under `cancel-rest` nothing is to come later: each line shrinks to what is allocated.
@@ -63,9 +77,10 @@ fn remove(line: &Line) -> Result<(), Fault> {
     expect(delete(&format!("/api/order/so-line/{}/", line.pk))?)
 }
 
-/// InvenTree takes 500 characters of notes.
+/// The mark is kept whole: it says that the line is done.
 fn noted(notes: &str, mark: &str) -> String {
-    let kept: String = notes.chars().take(400).collect();
+    let room = NOTES_MAX.saturating_sub(mark.chars().count() + 1);
+    let kept: String = notes.chars().take(room).collect();
     format!("{kept} {mark}").trim().to_owned()
 }
 

@@ -30,14 +30,17 @@ pub fn list_while<T: DeserializeOwned>(
     wanted: impl Fn(&T) -> bool,
 ) -> Result<Vec<T>, Fault> {
     let mut all = Vec::new();
-    for page in 0..PAGES_MAX {
-        let offset = (page * PAGE).to_string();
+    let mut read = 0;
+    for _ in 0..PAGES_MAX {
+        // By what came, not by what was asked for: InvenTree may give shorter pages.
+        let offset = read.to_string();
         let request =
             INVENTREE.get(path).query("limit", &PAGE.to_string()).query("offset", &offset);
         let request =
             query.iter().fold(request, |request, (name, value)| request.query(name, value));
         let page: Page<T> = request.send()?.json()?;
         let more = page.next.is_some() && !page.results.is_empty();
+        read += page.results.len();
         for element in page.results {
             if !wanted(&element) {
                 return Ok(all);
@@ -54,8 +57,17 @@ pub fn list_while<T: DeserializeOwned>(
 pub fn get<T: DeserializeOwned>(path: &str) -> Result<Option<T>, Fault> {
     let response = INVENTREE.get(path).allow(&[404]).send()?;
     match response.status {
-        404 => Ok(None),
+        404 => absent(&response).map(|()| None),
         _ => response.json().map(Some),
+    }
+}
+
+/// InvenTree has no such object. Another 404 says nothing of the object, and must not be taken for
+/// that: of InvenTree itself, which names the `url`, or a page of what stands before it.
+fn absent(response: &Response) -> Result<(), Fault> {
+    match response.json::<Value>() {
+        Ok(said) if said["detail"].is_string() && said["url"].is_null() => Ok(()),
+        _ => Err(response.fault()),
     }
 }
 
@@ -70,6 +82,17 @@ pub fn patch<T: DeserializeOwned>(path: &str, body: &Value) -> Answer<T> {
 /// Gone is gone: deleting again changes nothing.
 pub fn delete(path: &str) -> Result<Result<(), Refusal>, Fault> {
     let response = INVENTREE.delete(path).allow(&[400, 404]).send()?;
+    match response.status {
+        400 => Ok(Err(refused(&response))),
+        404 => absent(&response).map(Ok),
+        _ => Ok(Ok(())),
+    }
+}
+
+/// An action on an order; it takes no body. Where it changes nothing InvenTree says so or not: what
+/// counts is the order's status afterwards.
+pub fn act(path: &str) -> Result<Result<(), Refusal>, Fault> {
+    let response = INVENTREE.post(path).allow(&[400]).send()?;
     Ok(match response.status {
         400 => Err(refused(&response)),
         _ => Ok(()),
@@ -98,22 +121,23 @@ fn refused(response: &Response) -> Refusal {
     }
 }
 
-/// `{"detail": ".."}`, or a list of sentences by field.
+/// `{"detail": ".."}`; sentences by field, deeper where a body has parts; or sentences alone.
 fn problem(response: &Response) -> Option<Problem> {
-    let Value::Object(fields) = response.json().ok()? else { return None };
     let mut sentences = Vec::new();
-    for (field, value) in &fields {
-        let said: Vec<&str> = match value {
-            Value::String(text) => vec![text],
-            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        for sentence in said {
-            sentences.push(match field.as_str() {
-                "detail" | "non_field_errors" => sentence.to_owned(),
-                field => format!("{field}: {sentence}"),
-            });
-        }
-    }
+    gather("", &response.json().ok()?, &mut sentences);
     (!sentences.is_empty()).then(|| Problem { code: None, message: sentences.join(" ") })
+}
+
+fn gather(field: &str, value: &Value, sentences: &mut Vec<String>) {
+    match value {
+        Value::String(text) => sentences.push(match field {
+            "" | "detail" | "non_field_errors" => text.clone(),
+            field => format!("{field}: {text}"),
+        }),
+        Value::Array(items) => items.iter().for_each(|item| gather(field, item, sentences)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| gather(name, value, sentences));
+        }
+        _ => {}
+    }
 }

@@ -10,7 +10,7 @@ use crate::Config;
 use crate::client::{Answer, expect, get, list, post};
 use crate::objects::{Address, Company, SalesOrder};
 
-/// The longest title and shipping notes of an address; what is longer is cut.
+/// The longest name of a company, title and shipping notes of an address; what is longer is cut.
 const TEXT_MAX: usize = 100;
 
 /// The company of an order's customer, created where there is none; none for a customer without a
@@ -25,7 +25,7 @@ pub fn company(order: &Order, config: &Config) -> Result<Option<i64>, Fault> {
         return Ok(Some(company.pk));
     }
     let values = json!({
-        "name": order.sold_to.name, "tax_id": number, "is_customer": true, "active": true,
+        "name": cut(&order.sold_to.name, TEXT_MAX), "tax_id": number, "is_customer": true, "active": true,
         "currency": order.currency,
     });
     let created: Company = expect(post("/api/company/", &values)?)?;
@@ -37,10 +37,10 @@ pub fn address(company: i64, consignee: &Consignee) -> Answer<i64> {
     let address = &consignee.address;
     let first = address.lines.first().cloned().unwrap_or_default();
     let rest = address.lines.get(1..).unwrap_or_default().join(", ");
-    let notes = cut(consignee.instructions.as_deref().unwrap_or_default());
+    let notes = cut(consignee.instructions.as_deref().unwrap_or_default(), TEXT_MAX);
     let region = address.region.clone().unwrap_or_default();
     let postal_code = address.postal_code.clone().unwrap_or_default();
-    let title = cut(&consignee.name);
+    let title = cut(&consignee.name, TEXT_MAX);
     let known: Vec<Address> = list("/api/company/address/", &[("company", &company.to_string())])?;
     let same = |known: &&Address| {
         let fields = [
@@ -111,6 +111,6 @@ fn is_code(country: &str) -> bool {
     country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(TEXT_MAX).collect()
+pub fn cut(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
 }

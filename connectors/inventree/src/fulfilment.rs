@@ -5,10 +5,10 @@ use crossdock_sdk::canonical::orders::DeliveryPolicy;
 use crossdock_sdk::canonical::reference;
 use crossdock_sdk::canonical::shipments::{Shipment, ShipmentLine, ShipmentStatus};
 use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::calling_off::{give_up_rest, take_out};
-use crate::client::{Answer, expect, patch, post};
+use crate::calling_off::{give_up_rest, has_left, take_out};
+use crate::client::{self, Answer, expect, patch, post};
 use crate::exports::crossdock::wms::fulfilment::{
     CancelShipmentInput, CancelShipmentOutcome, CancelShipmentOutput, Guest, HoldShipmentInput,
     HoldShipmentOutcome, HoldShipmentOutput, ReleaseShipmentInput, ReleaseShipmentOutcome,
@@ -49,9 +49,12 @@ impl Guest for Connector {
             PENDING | ON_HOLD => act(&mut whole, "issue")?,
             _ => Ok(()),
         };
-        let outcome = match (whole.order.status, answer) {
-            (CANCELLED, _) => ReleaseShipmentOutcome::Cancelled,
-            (PENDING | ON_HOLD, Err(refusal)) => ReleaseShipmentOutcome::Refused(refusal),
+        let not_issued = || refusal("not-issued", "InvenTree did not issue the order");
+        let outcome = match whole.order.status {
+            CANCELLED => ReleaseShipmentOutcome::Cancelled,
+            PENDING | ON_HOLD => {
+                ReleaseShipmentOutcome::Refused(answer.err().unwrap_or_else(not_issued))
+            }
             _ => ReleaseShipmentOutcome::Released,
         };
         let shipment = Some(described(&found, &whole, &config)?);
@@ -96,7 +99,8 @@ impl Guest for Connector {
             (false, CANCELLED) => true,
             (false, _) if alone => {
                 let _ = act(&mut whole, "cancel")?;
-                whole.order.status == CANCELLED
+                // InvenTree cancels an order also when its shipment has left in the meantime.
+                whole.order.status == CANCELLED && !has_left(&found)?
             }
             (false, _) => take_out(&found, &whole)?,
         };
@@ -151,9 +155,11 @@ fn request(input: &RequestShipmentInput, config: &Config) -> Answer<Shipment> {
     let unknown = unknown.map(|line| line.id.clone()).collect();
     let units = lines().filter(|line| !order::same_unit(line, &parts));
     let units = units.map(|line| line.id.clone()).collect();
+    let fine = lines().filter(|line| !order::is_countable(line)).map(|line| line.id.clone());
     let checked = wrong("line-unknown", "the order has no such line", missing)
         .and_then(|()| wrong("item-unknown", "InvenTree knows no such item", unknown))
-        .and_then(|()| wrong("unit", "InvenTree counts the item in another unit", units));
+        .and_then(|()| wrong("unit", "InvenTree counts the item in another unit", units))
+        .and_then(|()| wrong("quantity", order::COUNTS, fine.collect()));
     if let Err(refusal) = checked {
         return Ok(Err(refusal));
     }
@@ -244,11 +250,11 @@ fn claim(whole: &Whole, input: &RequestShipmentInput, config: &Config) -> Answer
 /// An action of the sales order, and the order as it is after it.
 fn act(whole: &mut Whole, action: &str) -> Answer<()> {
     let path = format!("/api/order/so/{}/{action}/", whole.order.pk);
-    let answer = post::<Value>(&path, &json!({}))?;
+    let answer = client::act(&path)?;
     if let Some(now) = order::by_pk(whole.order.pk)? {
         whole.order = now;
     }
-    Ok(answer.map(|_| ()))
+    Ok(answer)
 }
 
 fn as_asked(input: &RequestShipmentInput, config: &Config, call: &Call) -> Shipment {

@@ -111,7 +111,9 @@ pub struct SalesOrder {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Line {
     pub pk: i64,
-    pub part: i64,
+    /// None once the part is deleted.
+    #[serde(default)]
+    pub part: Option<i64>,
     #[serde(deserialize_with = "exact")]
     pub quantity: Decimal,
     /// The canonical line id.
@@ -153,7 +155,7 @@ pub struct Shipment {
     #[serde(default)]
     pub link: Option<String>,
     #[serde(default)]
-    pub allocated_items: i64,
+    pub allocated_items: Option<i64>,
 }
 
 /// Quantities come as numbers or strings: both by their digits.

@@ -16,6 +16,10 @@ use crate::{Config, customer};
 
 /// The longest `customer_reference` that InvenTree takes.
 const REFERENCE_MAX: usize = 64;
+/// The longest description of a sales order; what is longer is cut.
+const DESCRIPTION_MAX: usize = 250;
+const DECIMALS_MAX: u32 = 5;
+pub const COUNTS: &str = "InvenTree counts to five decimals";
 /// How often an order may be promised and given up again.
 const GENERATIONS_MAX: usize = 50;
 
@@ -154,6 +158,12 @@ pub fn same_unit(line: &OrderLine, parts: &BTreeMap<String, Part>) -> bool {
     part.is_none_or(|part| part_unit(part) == unit_of(&line.quantity.unit))
 }
 
+/// Whether its quantity is one that InvenTree can keep: it would round a line and refuse to allocate.
+pub fn is_countable(line: &OrderLine) -> bool {
+    let quantity = decimal::parse(&line.quantity.value);
+    quantity.is_ok_and(|quantity| quantity.normalize().scale() <= DECIMALS_MAX)
+}
+
 /// The sales order with these of its lines, created as far as it is missing.
 pub fn ensure<'a>(
     known: Known,
@@ -205,9 +215,10 @@ fn create(order: &Order, config: &Config, number: &str) -> Answer<SalesOrder> {
         Ok(address) => address,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let description = order.customer_order_number.as_deref().unwrap_or_default();
     let values = json!({
         "reference": number, "customer": company, "customer_reference": order.id,
-        "description": order.customer_order_number.clone().unwrap_or_default(),
+        "description": customer::cut(description, DESCRIPTION_MAX),
         "order_currency": order.currency, "target_date": order.requested_on, "address": address,
     });
     post("/api/order/so/", &values)

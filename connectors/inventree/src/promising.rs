@@ -9,7 +9,7 @@ use crossdock_sdk::canonical::{price_each, quantity, reference};
 use crossdock_sdk::{Call, Decimal, Fault, config, decimal, time};
 use serde_json::{Value, json};
 
-use crate::client::{expect, post};
+use crate::client::{act, expect, post};
 use crate::exports::crossdock::wms::promising::{
     Guest, PromiseOrderInput, PromiseOrderOutcome, PromiseOrderOutput, ReleasePromiseInput,
     ReleasePromiseOutcome, ReleasePromiseOutput,
@@ -37,6 +37,9 @@ impl Guest for Connector {
         if let Some(line) = order.lines.iter().find(|line| !order::same_unit(line, &parts)) {
             let (id, unit) = (&line.id, &line.quantity.unit);
             return Err(Fault::input(format!("line {id}: InvenTree does not count it in {unit}")));
+        }
+        if let Some(line) = order.lines.iter().find(|line| !order::is_countable(line)) {
+            return Err(Fault::input(format!("line {}: {}", line.id, order::COUNTS)));
         }
         let plan = plan(order, known.whole.as_ref(), &parts, &sites)?;
         let any = plan.iter().any(|take| take.kept > Decimal::ZERO || !take.from.is_empty());
@@ -103,11 +106,8 @@ impl probe::Guest for Connector {
 
 /// Cancels a sales order on which nobody works yet; whether it is given up.
 fn give_up(found: &SalesOrder) -> Result<bool, Fault> {
-    let path = format!("/api/order/so/{}/cancel/", found.pk);
-    Ok(match post::<Value>(&path, &json!({}))? {
-        Ok(_) => true,
-        Err(_) => order::by_pk(found.pk)?.is_none_or(|now| now.status == CANCELLED),
-    })
+    let _ = act(&format!("/api/order/so/{}/cancel/", found.pk))?;
+    Ok(order::by_pk(found.pk)?.is_none_or(|now| now.status == CANCELLED))
 }
 
 /// What is to be taken for one line.

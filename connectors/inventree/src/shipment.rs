@@ -32,7 +32,7 @@ pub fn stage(shipment: &objects::Shipment) -> usize {
         objects::Shipment { delivery_date: Some(_), .. } => 5,
         objects::Shipment { shipment_date: Some(_), .. } => SHIPPED,
         objects::Shipment { checked_by: Some(_), .. } => PACKED,
-        objects::Shipment { allocated_items, .. } if *allocated_items > 0 => 1,
+        objects::Shipment { allocated_items: Some(1..), .. } => 1,
         _ => 0,
     }
 }
@@ -184,7 +184,10 @@ fn lines(found: &objects::Shipment, whole: &Whole) -> Vec<ShipmentLine> {
 
 pub fn item(line: &objects::Line) -> String {
     let number = line.part_detail.as_ref().and_then(|part| part.ipn.clone());
-    number.unwrap_or_else(|| format!("inventree-{}", line.part))
+    number.unwrap_or_else(|| match line.part {
+        Some(part) => format!("inventree-{part}"),
+        None => "inventree-deleted".into(),
+    })
 }
 
 pub fn unit(line: &objects::Line) -> &str {

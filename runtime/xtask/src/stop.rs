@@ -16,6 +16,8 @@ enum Code {
 struct Stop {
     code: Code,
     text: String,
+    /// Something is not there that may be missing: a run of several things goes on without it.
+    absent: bool,
 }
 
 impl fmt::Display for Stop {
@@ -28,12 +30,21 @@ impl std::error::Error for Stop {}
 
 /// The command line is wrong.
 pub fn usage(text: impl Into<String>) -> anyhow::Error {
-    Stop { code: Code::Usage, text: text.into() }.into()
+    Stop { code: Code::Usage, text: text.into(), absent: false }.into()
 }
 
 /// A port, the disk or the toolchain is in the way; the text says what to do.
 pub fn surroundings(text: impl Into<String>) -> anyhow::Error {
-    Stop { code: Code::Surroundings, text: text.into() }.into()
+    Stop { code: Code::Surroundings, text: text.into(), absent: false }.into()
+}
+
+/// Something that not every machine has is not here; the text says what, and how to give it.
+pub fn absent(text: impl Into<String>) -> anyhow::Error {
+    Stop { code: Code::Surroundings, text: text.into(), absent: true }.into()
+}
+
+pub fn is_absent(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Stop>().is_some_and(|stop| stop.absent)
 }
 
 /// A file could not be written or read: says so, and knows a full disk when it sees one.

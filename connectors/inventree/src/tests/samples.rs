@@ -164,6 +164,18 @@ pub fn shipment(pk: i64, reference: &str) -> Value {
         "checked_by": null, "shipment_date": null, "delivery_date": null, "allocated_items": 1})
 }
 
+pub fn left(pk: i64, reference: &str) -> Value {
+    let mut left = shipment(pk, reference);
+    left["shipment_date"] = json!("2026-04-02");
+    left
+}
+
+/// The order is to be cancelled, and has this status then. Whether it was, InvenTree does not say.
+pub fn cancelled(now: u32) {
+    replay::answer_with(&format!("POST {}", url("order/so/4/cancel/")), 201, &[], "");
+    replay::answer(&format!("GET {}", url("order/so/4/")), 200, sales_order(now));
+}
+
 /// 10 ladders and the drills in shipment 21, 2 ladders in shipment 22.
 pub fn allocations() -> Value {
     let of = |pk, line, shipment, location, quantity: f64| {

@@ -5,23 +5,31 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::wire::{Reply, Request};
 
-/// Answers a list of shaped rows. Without `limit` InvenTree answers a plain list.
-pub fn answer(request: &Request, mut rows: Vec<Value>, searched: &[&str]) -> Answer {
-    if let Some(term) = request.query("search").filter(|term| !term.is_empty()) {
-        let term = term.to_lowercase();
-        rows.retain(|row| {
-            searched.iter().any(|pointer| {
-                row.pointer(pointer)
-                    .and_then(Value::as_str)
-                    .is_some_and(|text| text.to_lowercase().contains(&term))
-            })
-        });
+/// Answers a list of shaped rows; `searched` are pointers, `ordered` the fields that it may be sorted
+/// by. Without `limit` InvenTree answers a plain list. Filters and orderings that it does not know it
+/// passes over in silence.
+pub fn answer(
+    request: &Request,
+    mut rows: Vec<Value>,
+    searched: &[&str],
+    ordered: &[&str],
+) -> Answer {
+    if let Some(terms) = request.query("search").filter(|_| !searched.is_empty()) {
+        // Each word must stand somewhere.
+        for term in terms.to_lowercase().split(|c: char| c.is_whitespace() || c == ',') {
+            rows.retain(|row| {
+                searched.iter().any(|pointer| {
+                    let text = row.pointer(pointer).and_then(Value::as_str);
+                    text.is_some_and(|text| text.to_lowercase().contains(term))
+                })
+            });
+        }
     }
-    if let Some(ordering) = request.query("ordering") {
-        let (field, descending) = match ordering.strip_prefix('-') {
-            Some(field) => (field, true),
-            None => (ordering, false),
-        };
+    let ordering = request.query("ordering").map(|ordering| match ordering.strip_prefix('-') {
+        Some(field) => (field, true),
+        None => (ordering, false),
+    });
+    if let Some((field, descending)) = ordering.filter(|(field, _)| ordered.contains(field)) {
         rows.sort_by(|a, b| {
             let order = compare(&a[field], &b[field]);
             if descending { order.reverse() } else { order }

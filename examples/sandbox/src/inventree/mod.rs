@@ -58,7 +58,11 @@ pub enum Failure {
     NotFound(&'static str),
     Field(&'static str, String),
     General(String),
+    /// What is wrong with one of the items of a body.
+    Part(usize, Box<Failure>),
     Method,
+    /// No such path, where another 404 tells of an object.
+    Endpoint,
 }
 
 type Answer = Result<Reply, Failure>;
@@ -136,7 +140,8 @@ impl Inventree {
                 "description": item.name, "active": true, "assembly": false, "component": true,
                 "is_template": false, "purchaseable": true, "salable": true, "testable": false,
                 "trackable": false, "virtual": false, "locked": false, "units": "", "revision": "",
-                "keywords": "", "link": "", "barcode_hash": "", "category": null, "default_location": null,
+                "keywords": "", "link": "", "barcode_hash": "", "category": null, "category_name": "",
+                "starred": false, "default_location": null,
                 "image": null, "thumbnail": "", "minimum_stock": 0.0, "variant_of": null,
             }));
             for (location, quantity) in [(1, item.east), (2, item.west)] {
@@ -217,22 +222,39 @@ fn route(state: &mut State, request: &Request, segments: &[&str]) -> Answer {
         }
         ["api", "order", "ro-line"] => state.return_line_list(request),
         ["api", "part" | "stock", ..] => Err(Failure::Method),
-        _ => Err(Failure::NotFound("object")),
+        _ => Err(Failure::Endpoint),
     }
 }
 
 impl Failure {
     fn reply(self, request: &Request) -> Reply {
+        let status = match self {
+            Failure::NotFound(_) | Failure::Endpoint => 404,
+            Failure::Method => 405,
+            _ => 400,
+        };
+        Reply::json(status, &self.body(request))
+    }
+
+    fn body(self, request: &Request) -> Value {
         match self {
             Failure::NotFound(what) => {
-                Reply::json(404, &json!({"detail": format!("No {what} matches the given query.")}))
+                json!({"detail": format!("No {what} matches the given query.")})
             }
-            Failure::Field(field, message) => Reply::json(400, &json!({field: [message]})),
-            Failure::General(message) => Reply::json(400, &json!({"non_field_errors": [message]})),
-            Failure::Method => Reply::json(
-                405,
-                &json!({"detail": format!("Method \"{}\" not allowed.", request.method)}),
-            ),
+            Failure::Field(field, message) => json!({field: [message]}),
+            Failure::General(message) => json!({"non_field_errors": [message]}),
+            Failure::Part(at, why) => {
+                let mut items = vec![json!({}); at];
+                items.push(why.body(request));
+                json!({"items": items})
+            }
+            Failure::Method => {
+                json!({"detail": format!("Method \"{}\" not allowed.", request.method)})
+            }
+            Failure::Endpoint => {
+                let url = format!("{}{}", request.base, request.path);
+                json!({"detail": "API endpoint not found", "url": url})
+            }
         }
     }
 }
@@ -280,15 +302,21 @@ fn write(
     map: &Map<String, Value>,
     fields: &[&'static str],
 ) -> Result<(), Failure> {
+    // A line has short notes, an address short lines.
+    let (of_line, of_company) = (row.get("part").is_some(), row.get("is_customer").is_some());
     for field in fields {
         let Some(value) = map.get(*field) else {
             continue;
         };
         let max = match *field {
-            "customer_reference" | "tax_id" => 64,
+            "customer_reference" => 64,
+            "tax_id" | "line1" | "line2" | "postal_city" | "province" | "country" | "phone" => 50,
+            "postal_code" => 10,
+            "description" if of_company => 500,
             "description" => 250,
+            "notes" if of_line => 500,
             "notes" => 50_000,
-            "link" => 2000,
+            "link" | "website" => 2000,
             _ => 100,
         };
         if value.as_str().is_some_and(|text| text.chars().count() > max) {

@@ -33,6 +33,19 @@ const LINE_FIELDS: [&str; 7] = [
     "project_code",
 ];
 
+/// What sales and return orders may be sorted by.
+pub(super) const ORDERED: [&str; 9] = [
+    "creation_date",
+    "reference",
+    "customer_reference",
+    "status",
+    "start_date",
+    "target_date",
+    "line_items",
+    "shipment_date",
+    "total_price",
+];
+
 impl State {
     pub(super) fn order_list(&mut self, request: &Request) -> Answer {
         match request.method.as_str() {
@@ -50,7 +63,7 @@ impl State {
             .filter(|row| {
                 let open = matches!(row["status"].as_i64(), Some(PENDING | IN_PROGRESS | ON_HOLD));
                 let created = row["creation_date"].as_str().unwrap_or_default();
-                let filters = ["status", "customer", "reference", "address", "contact"];
+                let filters = ["status", "customer", "reference"];
                 lists::is_wanted(request, row, &filters)
                     && request.query_flag("outstanding").is_none_or(|wanted| wanted == open)
                     && request.query("created_after").is_none_or(|date| created > date)
@@ -62,7 +75,7 @@ impl State {
             .collect();
         let searched =
             ["/reference", "/customer_reference", "/description", "/customer_detail/name"];
-        lists::answer(request, rows, &searched)
+        lists::answer(request, rows, &searched, &ORDERED)
     }
 
     fn create_order(&mut self, request: &Request) -> Answer {
@@ -106,37 +119,28 @@ impl State {
         if action == "allocate" {
             return self.allocate_by_client(&map, pk);
         }
-        let (to, effect) = match action {
-            "issue" => (IN_PROGRESS, "order.issue"),
-            "hold" => (ON_HOLD, "order.hold"),
-            "cancel" => (CANCELLED, "order.cancel"),
-            "complete" => (COMPLETE, "order.complete"),
-            _ => return Err(Failure::NotFound("object")),
+        let open = [PENDING, IN_PROGRESS, ON_HOLD];
+        let (from, to, effect): (&[i64], i64, &str) = match action {
+            "issue" => (&[PENDING, ON_HOLD], IN_PROGRESS, "order.issue"),
+            "hold" => (&[PENDING, IN_PROGRESS], ON_HOLD, "order.hold"),
+            "cancel" => (&open, CANCELLED, "order.cancel"),
+            "complete" => (&[IN_PROGRESS, SHIPPED], COMPLETE, "order.complete"),
+            _ => return Err(Failure::Endpoint),
         };
-        let refusal = match action {
-            "issue" if !matches!(status, PENDING | ON_HOLD) => Some("Order cannot be issued"),
-            "hold" if !matches!(status, PENDING | IN_PROGRESS) => {
-                Some("Order cannot be put on hold")
-            }
-            "cancel"
-                if !matches!(status, PENDING | IN_PROGRESS | ON_HOLD)
-                    || self.inventree.anything_left(pk) =>
-            {
-                Some("Order cannot be cancelled")
-            }
-            "complete" if !matches!(status, IN_PROGRESS | SHIPPED) => {
-                Some("Order cannot be completed as it is not open")
-            }
-            "complete"
-                if map.get("accept_incomplete") != Some(&json!(true))
-                    && !self.inventree.all_shipped(pk) =>
-            {
-                Some("Order cannot be completed as there are incomplete line items")
-            }
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            return Err(Failure::General(refusal.into()));
+        if !from.contains(&status) {
+            return match action {
+                "complete" => {
+                    let message = "Only an open order can be marked as complete";
+                    Err(Failure::General(message.into()))
+                }
+                // The others do nothing, and answer as if they had.
+                _ => Ok(Reply::json(201, &json!({}))),
+            };
+        }
+        let incomplete = map.get("accept_incomplete") == Some(&json!(true));
+        if action == "complete" && !incomplete && !self.inventree.all_shipped(pk) {
+            let message = "Order has incomplete line items";
+            return Err(Failure::Field("accept_incomplete", message.into()));
         }
         let row = self.inventree.orders.get_mut(pk, "SalesOrder")?;
         row["status"] = json!(to);
@@ -159,13 +163,7 @@ impl State {
             let map = body(request)?;
             let order = required(&map, "order")?;
             let part = required(&map, "part")?;
-            let quantity = quantity(map.get("quantity"), "quantity")?;
-            if quantity <= 0.0 {
-                return Err(Failure::Field(
-                    "quantity",
-                    "Quantity must be greater than zero".into(),
-                ));
-            }
+            let quantity = not_negative(&map)?;
             if !self.inventree.orders.rows.contains_key(&order) {
                 let message = format!("Invalid pk \"{order}\" - object does not exist.");
                 return Err(Failure::Field("order", message));
@@ -183,6 +181,7 @@ impl State {
             let pk = self.inventree.lines.insert(row);
             return Ok(Reply::json(201, &self.inventree.line(pk, false)?));
         }
+        self.inventree.check_order_filter(request)?;
         let detail = request.query_flag("part_detail").unwrap_or(false);
         let rows: Vec<Value> = self
             .inventree
@@ -191,7 +190,9 @@ impl State {
             .filter(|row| lists::is_wanted(request, row, &["order", "part"]))
             .filter_map(|row| self.inventree.line(row["pk"].as_i64()?, detail).ok())
             .collect();
-        lists::answer(request, rows, &["/reference", "/part_detail/name"])
+        let ordered =
+            ["quantity", "allocated", "shipped", "reference", "sale_price", "target_date"];
+        lists::answer(request, rows, &["/reference", "/part_detail/name"], &ordered)
     }
 
     pub(super) fn line_detail(&mut self, request: &Request, pk: i64) -> Answer {
@@ -201,7 +202,7 @@ impl State {
                 let map = body(request)?;
                 let row = self.inventree.lines.get_mut(pk, "SalesOrderLineItem")?;
                 if map.contains_key("quantity") {
-                    row["quantity"] = json!(quantity(map.get("quantity"), "quantity")?);
+                    row["quantity"] = json!(not_negative(&map)?);
                 }
                 write(row, &map, &LINE_FIELDS)?;
             }
@@ -233,7 +234,7 @@ impl State {
         }
         let rows = self.inventree.extra_lines.rows.values();
         let rows = rows.filter(|row| lists::is_wanted(request, row, &["order"])).cloned().collect();
-        lists::answer(request, rows, &["/reference"])
+        lists::answer(request, rows, &["/reference"], &["quantity", "reference"])
     }
 }
 
@@ -285,16 +286,24 @@ impl Inventree {
         Ok(row)
     }
 
+    /// A filter by an order that is not there is refused, and finds not nothing.
+    pub(super) fn check_order_filter(&self, request: &Request) -> Result<(), Failure> {
+        match request.query_number("order") {
+            Some(pk) if !self.orders.rows.contains_key(&pk) => {
+                let message =
+                    "Select a valid choice. That choice is not one of the available choices.";
+                Err(Failure::Field("order", message.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn lines_of(&self, order: i64) -> impl Iterator<Item = &Value> {
         self.lines.of("order", order)
     }
 
     pub(super) fn all_shipped(&self, order: i64) -> bool {
         self.lines_of(order).all(|l| l["shipped"].as_f64() >= l["quantity"].as_f64())
-    }
-
-    fn anything_left(&self, order: i64) -> bool {
-        self.shipments_of(order).any(|s| !s["shipment_date"].is_null())
     }
 
     /// The canonical order id, or the order's own number.
@@ -318,6 +327,16 @@ impl Inventree {
             "returns": self.returns.rows.len(),
         })
     }
+}
+
+/// A line may be of nothing.
+fn not_negative(map: &serde_json::Map<String, Value>) -> Result<f64, Failure> {
+    let quantity = quantity(map.get("quantity"), "quantity")?;
+    if quantity < 0.0 {
+        let message = "Ensure this value is greater than or equal to 0.";
+        return Err(Failure::Field("quantity", message.into()));
+    }
+    Ok(quantity)
 }
 
 /// `SO-` and digits, and not taken.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::orders::{business_reference, check_reference};
+use super::orders::{ORDERED, business_reference, check_reference};
 use super::{Answer, Failure, Inventree, body, created, lists, quantity, required, write};
 use crate::state::{State, today};
 use crate::wire::{Reply, Request};
@@ -52,7 +52,7 @@ impl State {
             .filter(|row| lists::is_wanted(request, row, &["status", "customer", "reference"]))
             .collect();
         let searched = ["/reference", "/customer_reference", "/description"];
-        lists::answer(request, rows, &searched)
+        lists::answer(request, rows, &searched, &ORDERED)
     }
 
     pub(super) fn return_detail(&mut self, request: &Request, pk: i64) -> Answer {
@@ -73,11 +73,11 @@ impl State {
             "hold" => (&[10, IN_PROGRESS], 25),
             "cancel" => (&[10, IN_PROGRESS, 25], 40),
             "complete" => (&[IN_PROGRESS], 30),
-            _ => return Err(Failure::NotFound("object")),
+            _ => return Err(Failure::Endpoint),
         };
         if !allowed.contains(&status) {
-            let message = format!("Return order cannot be changed by {action}");
-            return Err(Failure::General(message));
+            // Nothing is done, and the answer is as if it were.
+            return Ok(Reply::json(201, &json!({})));
         }
         let row = self.inventree.returns.get_mut(pk, "ReturnOrder")?;
         row["status"] = json!(to);
@@ -157,7 +157,7 @@ impl State {
             .filter(|row| lists::is_wanted(request, row, &["order", "item"]))
             .cloned()
             .collect();
-        lists::answer(request, rows, &["/reference"])
+        lists::answer(request, rows, &["/reference"], &["reference"])
     }
 }
 

@@ -37,6 +37,7 @@ impl State {
             "POST" => return self.create_shipment(request),
             _ => return Err(Failure::Method),
         }
+        self.inventree.check_order_filter(request)?;
         let rows: Vec<Value> = self
             .inventree
             .shipments
@@ -57,8 +58,10 @@ impl State {
             })
             .filter_map(|row| self.inventree.shipment(row["pk"].as_i64()?, request).ok())
             .collect();
-        let searched = ["/reference", "/tracking_number", "/invoice_number"];
-        lists::answer(request, rows, &searched)
+        let searched =
+            ["/order_detail/reference", "/reference", "/tracking_number", "/invoice_number"];
+        let ordered = ["reference", "delivery_date", "shipment_date", "allocated_items"];
+        lists::answer(request, rows, &searched, &ordered)
     }
 
     fn create_shipment(&mut self, request: &Request) -> Answer {
@@ -90,10 +93,8 @@ impl State {
                 let row = self.inventree.shipments.get_mut(pk, "SalesOrderShipment")?;
                 write(row, &map, &SHIPMENT_FIELDS)?;
             }
+            // Also one that has left: whoever deletes it must have looked.
             "DELETE" => {
-                if !row["shipment_date"].is_null() {
-                    return Err(Failure::General("Shipment has already been sent".into()));
-                }
                 self.inventree.shipments.rows.remove(&pk);
                 self.inventree.allocations.rows.retain(|_, a| a["shipment"] != pk);
                 return Ok(Reply::empty(204));
@@ -152,24 +153,9 @@ impl State {
             }
         }
         let mut wanted = Vec::new();
-        for item in items {
-            let item = item.as_object().ok_or_else(|| Failure::General("Invalid data.".into()))?;
-            let line = required(item, "line_item")?;
-            let stock_item = required(item, "stock_item")?;
-            let quantity = quantity(item.get("quantity"), "quantity")?;
-            let row = self.inventree.lines.get(line, "SalesOrderLineItem")?;
-            if row["order"] != order {
-                let message = "Line item is not associated with this order";
-                return Err(Failure::Field("line_item", message.into()));
-            }
-            let found = self.inventree.stock.get(stock_item, "StockItem")?;
-            let free =
-                found["quantity"].as_f64().unwrap_or(0.0) - self.inventree.allocated(stock_item);
-            if quantity <= 0.0 || quantity > free {
-                let message = format!("Available quantity ({free}) exceeded");
-                return Err(Failure::Field("quantity", message));
-            }
-            wanted.push((line, stock_item, quantity));
+        for (at, item) in items.iter().enumerate() {
+            let checked = self.inventree.check_item(item, order);
+            wanted.push(checked.map_err(|why| Failure::Part(at, Box::new(why)))?);
         }
         for (line, stock_item, quantity) in wanted {
             self.inventree.allocate(line, stock_item, quantity, shipment);
@@ -180,6 +166,7 @@ impl State {
     }
 
     pub(super) fn allocation_list(&mut self, request: &Request) -> Answer {
+        self.inventree.check_order_filter(request)?;
         let rows: Vec<Value> = self
             .inventree
             .allocations
@@ -205,7 +192,7 @@ impl State {
                 row
             })
             .collect();
-        lists::answer(request, rows, &["/serial"])
+        lists::answer(request, rows, &["/serial"], &["quantity", "location", "serial"])
     }
 
     pub(super) fn allocation_detail(&mut self, request: &Request, pk: i64) -> Answer {
@@ -222,6 +209,37 @@ impl State {
 }
 
 impl Inventree {
+    /// What is to be allocated of one stock item: the line, the item, how much.
+    fn check_item(&self, item: &Value, order: i64) -> Result<(i64, i64, f64), Failure> {
+        let item = item.as_object().ok_or_else(|| Failure::General("Invalid data.".into()))?;
+        let wrong = |field, message: String| Err(Failure::Field(field, message));
+        let line = required(item, "line_item")?;
+        let stock_item = required(item, "stock_item")?;
+        let given = item.get("quantity");
+        let quantity = quantity(given, "quantity")?;
+        let decimals = given.and_then(Value::as_str).and_then(|text| text.split_once('.'));
+        if decimals.is_some_and(|(_, decimals)| decimals.len() > 5) {
+            let message = "Ensure that there are no more than 5 decimal places.";
+            return wrong("quantity", message.into());
+        }
+        if quantity <= 0.0 {
+            return wrong("quantity", "Quantity must be positive".into());
+        }
+        let known = self.lines.rows.get(&line);
+        if known.is_none_or(|row| row["order"] != order) {
+            return wrong("line_item", "Line item is not associated with this order".into());
+        }
+        let Some(found) = self.stock.rows.get(&stock_item) else {
+            let message = format!("Invalid pk \"{stock_item}\" - object does not exist.");
+            return wrong("stock_item", message);
+        };
+        let free = found["quantity"].as_f64().unwrap_or(0.0) - self.allocated(stock_item);
+        if quantity > free {
+            return wrong("quantity", format!("Available quantity ({free}) exceeded"));
+        }
+        Ok((line, stock_item, quantity))
+    }
+
     pub(super) fn shipment(&self, pk: i64, request: &Request) -> Result<Value, Failure> {
         let mut row = self.shipments.get(pk, "SalesOrderShipment")?.clone();
         row["allocated_items"] = json!(self.allocations.of("shipment", pk).count());
@@ -306,15 +324,8 @@ impl Inventree {
         }
     }
 
-    /// A cancelled order gives back what it held.
+    /// A cancelled order gives back what it held; InvenTree forgets also what of it has left.
     pub(super) fn release_allocations(&mut self, order: i64) {
-        let left: Vec<i64> = self
-            .shipments_of(order)
-            .filter(|s| !s["shipment_date"].is_null())
-            .filter_map(|s| s["pk"].as_i64())
-            .collect();
-        self.allocations.rows.retain(|_, a| {
-            a["order"] != order || a["shipment"].as_i64().is_some_and(|s| left.contains(&s))
-        });
+        self.allocations.rows.retain(|_, a| a["order"] != order);
     }
 }

@@ -37,6 +37,9 @@ const ADDRESS_FIELDS: [&str; 11] = [
     "link",
 ];
 
+/// What InvenTree shows of a company without a picture.
+const BLANK_IMAGE: &str = "/static/img/blank_image.thumbnail.png";
+
 /// A stock item on a shelf.
 pub fn new(part: i64, location: i64, quantity: f64) -> Value {
     json!({
@@ -51,7 +54,12 @@ pub fn new(part: i64, location: i64, quantity: f64) -> Value {
 
 pub fn location_list(request: &Request) -> Answer {
     let rows = (1..=SITES.len() as i64).map(location).collect();
-    lists::answer(request, rows, &["/name"])
+    lists::answer(
+        request,
+        rows,
+        &["/name", "/pathstring", "/description"],
+        &["name", "pathstring", "level"],
+    )
 }
 
 pub fn location_detail(pk: i64) -> Answer {
@@ -92,9 +100,16 @@ impl State {
             .rows
             .keys()
             .filter_map(|pk| self.inventree.company(*pk).ok())
-            .filter(|row| lists::is_wanted(request, row, &["name", "is_customer", "active"]))
+            .filter(|row| {
+                lists::is_wanted(
+                    request,
+                    row,
+                    &["name", "is_customer", "is_supplier", "is_manufacturer", "active"],
+                )
+            })
             .collect();
-        lists::answer(request, rows, &["/name", "/description", "/tax_id"])
+        let searched = ["/description", "/name", "/tax_id", "/website"];
+        lists::answer(request, rows, &searched, &["active", "name"])
     }
 
     pub(super) fn company_detail(&mut self, request: &Request, pk: i64) -> Answer {
@@ -126,7 +141,7 @@ impl State {
         let rows = self.inventree.addresses.rows.values();
         let rows =
             rows.filter(|row| lists::is_wanted(request, row, &["company"])).cloned().collect();
-        lists::answer(request, rows, &["/title", "/line1", "/postal_city"])
+        lists::answer(request, rows, &[], &["title"])
     }
 
     pub(super) fn address_detail(&mut self, request: &Request, pk: i64) -> Answer {
@@ -146,7 +161,8 @@ impl State {
             .filter_map(|pk| self.inventree.part(*pk).ok())
             .filter(|row| lists::is_wanted(request, row, &["IPN", "active", "salable", "virtual"]))
             .collect();
-        lists::answer(request, rows, &["/IPN", "/name", "/description"])
+        let searched = ["/IPN", "/name", "/description", "/keywords", "/revision"];
+        lists::answer(request, rows, &searched, &["name", "IPN", "in_stock", "unallocated_stock"])
     }
 
     pub(super) fn part_detail(&mut self, pk: i64) -> Answer {
@@ -180,7 +196,8 @@ impl State {
                 lists::is_wanted(request, row, &wanted) && available && ipn
             })
             .collect();
-        lists::answer(request, rows, &["/batch", "/serial"])
+        let ordered = ["batch", "location", "quantity", "status", "updated", "expiry_date"];
+        lists::answer(request, rows, &["/batch", "/serial"], &ordered)
     }
 
     pub(super) fn stock_detail(&mut self, request: &Request, pk: i64) -> Answer {
@@ -212,7 +229,7 @@ impl Inventree {
         let row = pk.as_i64().and_then(|pk| self.companies.rows.get(&pk));
         row.map_or(Value::Null, |row| {
             json!({"pk": row["pk"], "active": row["active"], "name": row["name"],
-                "description": row["description"], "image": null, "thumbnail": "",
+                "description": row["description"], "image": BLANK_IMAGE, "thumbnail": BLANK_IMAGE,
                 "currency": row["currency"], "tax_id": row["tax_id"]})
         })
     }

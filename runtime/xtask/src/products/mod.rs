@@ -3,6 +3,7 @@
 //! python3 and npm, which Crossdock does not: no part of `cargo xtask test`.
 
 mod cache;
+mod inventree;
 mod karrio;
 mod localstripe;
 mod running;
@@ -25,8 +26,13 @@ struct Product {
     start: fn(&Cache, &Place) -> Result<Running>,
 }
 
-const PRODUCTS: &[Product] =
-    &[karrio::PRODUCT, localstripe::PRODUCT, stripe_stateful_mock::PRODUCT, tryton::PRODUCT];
+const PRODUCTS: &[Product] = &[
+    inventree::PRODUCT,
+    karrio::PRODUCT,
+    localstripe::PRODUCT,
+    stripe_stateful_mock::PRODUCT,
+    tryton::PRODUCT,
+];
 
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
@@ -34,7 +40,11 @@ pub fn run(arguments: &[&str]) -> Result<()> {
             println!("{}", list());
             Ok(())
         }
-        ["install", names @ ..] => install(&chosen(names)?).map(drop),
+        ["install", names @ ..] => {
+            let installed = install(&chosen(names)?)?;
+            installed.say_skipped();
+            Ok(())
+        }
         ["up", names @ ..] if !names.is_empty() => up(&chosen(names)?),
         ["up"] => Err(stop::usage(format!("which product?\n{}", list()))),
         names => suites(&chosen(names)?),
@@ -55,17 +65,40 @@ fn chosen(names: &[&str]) -> Result<Vec<&'static Product>> {
     names.iter().map(by_name).collect()
 }
 
-fn install(products: &[&Product]) -> Result<Cache> {
-    let cache = Cache::open()?;
-    for product in products {
-        (product.install)(&cache)?;
+/// What can be started now, and what not every machine has and this one has not.
+struct Installed {
+    cache: Cache,
+    ready: Vec<&'static Product>,
+    skipped: Vec<anyhow::Error>,
+}
+
+impl Installed {
+    fn say_skipped(&self) {
+        for why in &self.skipped {
+            println!("skipped: {why}");
+        }
     }
-    Ok(cache)
+}
+
+fn install(products: &[&'static Product]) -> Result<Installed> {
+    let cache = Cache::open()?;
+    let (mut ready, mut skipped) = (Vec::new(), Vec::new());
+    for product in products {
+        match (product.install)(&cache) {
+            Ok(()) => ready.push(*product),
+            Err(error) if stop::is_absent(&error) => skipped.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Installed { cache, ready, skipped })
 }
 
 /// Leaves products running for a developer until Ctrl-C.
-fn up(products: &[&Product]) -> Result<()> {
-    let cache = install(products)?;
+fn up(products: &[&'static Product]) -> Result<()> {
+    let Installed { cache, skipped, .. } = install(products)?;
+    if let Some(why) = skipped.into_iter().next() {
+        return Err(why);
+    }
     let place = Place::new(workspace::target().join("products-up"))?;
     let mut running = start(&cache, &place, products)?;
     for (variable, value) in running.iter().flat_map(Running::told) {
@@ -83,15 +116,16 @@ fn up(products: &[&Product]) -> Result<()> {
 }
 
 /// Runs the suite of each product while it runs.
-fn suites(products: &[&Product]) -> Result<()> {
+fn suites(products: &[&'static Product]) -> Result<()> {
     connectors::build()?;
     let built = toolchain::build(&["crossdock"], &[])?;
-    let cache = install(products)?;
+    let installed = install(products)?;
+    let cache = &installed.cache;
     let mut failed = Vec::new();
-    for product in products {
+    for product in &installed.ready {
         println!("\n{}: {}", product.name, product.says);
         let place = Place::new(workspace::target().join("products-run").join(product.name))?;
-        let running = start(&cache, &place, &[product])?;
+        let running = start(cache, &place, &[product])?;
         let mut environment: Vec<(String, String)> =
             running.iter().flat_map(Running::told).cloned().collect();
         environment.push(("CROSSDOCK".to_owned(), built[0].display().to_string()));
@@ -103,6 +137,11 @@ fn suites(products: &[&Product]) -> Result<()> {
         }
         stop_all(running);
         interrupt::sleep(Duration::ZERO)?;
+    }
+    println!();
+    installed.say_skipped();
+    if installed.ready.is_empty() {
+        return Err(stop::surroundings("no suite was run: nothing of what it needs is here"));
     }
     if failed.is_empty() {
         return Ok(());

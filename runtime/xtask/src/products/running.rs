@@ -74,7 +74,7 @@ impl Place {
                 bail!(
                     "{} was not ready in time; see {}",
                     program.name,
-                    self.log(program).display()
+                    self.log(program.name).display()
                 );
             }
             interrupt::sleep(LOOK)?;
@@ -89,13 +89,14 @@ impl Place {
             program: program.program,
             arguments: program.arguments,
             environment: program.environment,
-            log: self.log(program),
+            log: self.log(program.name),
             ready: "",
         })
     }
 
-    fn log(&self, program: &Program<'_>) -> PathBuf {
-        self.root.join(format!("{}.log", program.name))
+    /// Where what a program prints goes, by its name.
+    pub fn log(&self, program: &str) -> PathBuf {
+        self.root.join(format!("{program}.log"))
     }
 }
 

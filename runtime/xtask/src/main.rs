@@ -6,9 +6,11 @@ mod connectors;
 mod demo;
 mod http;
 mod interrupt;
+mod play;
 mod process;
 mod products;
 mod prove;
+mod runtime;
 mod set_up;
 mod stop;
 mod test;
@@ -28,7 +30,8 @@ Usage: cargo xtask COMMAND
   ci              what CI runs: format, lints, connectors, tests, and that the pure crates are pure
   connectors      every connector as a component, into target/connectors/NAME.wasm
   products        the connectors against the products themselves, installed by pip and npm
-                  (products NAME.. for some, products up NAME.. to use them, products list)
+                  (products NAME.. for some, products up NAME.. to use them, products list);
+                  products o2c takes twenty orders through all of them to cash
   prove NAME      a demonstration too long for the tests, with figures; without NAME, the list
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the surroundings are (port, disk, toolchain).";

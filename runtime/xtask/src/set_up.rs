@@ -3,14 +3,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::http;
 use crate::process::{Process, Start};
-use crate::{connectors, interrupt, stop, toolchain, workspace};
+use crate::runtime::Runtime;
+use crate::{connectors, stop, toolchain, workspace};
 
 /// Where everything listens.
 #[derive(Clone, Copy)]
@@ -22,14 +22,8 @@ pub struct Addresses {
 
 pub struct SetUp {
     pub at: Addresses,
-    /// Journal, compiled components and the logs of this run.
-    pub folder: PathBuf,
-    programs: Programs,
-    secrets: Vec<(String, String)>,
-    /// More variables for the runtime's configuration.
-    pub environment: Vec<(String, String)>,
-    // Dropped in this order: the runtime is stopped before what it talks to.
-    runtime: Option<Process>,
+    /// Dropped, and so stopped, before what it talks to.
+    pub runtime: Runtime,
     sandbox: Process,
 }
 
@@ -90,104 +84,23 @@ impl SetUp {
             log: folder.join("sandbox.log"),
             ready: "sandbox listening on",
         })?;
-        Ok(SetUp {
-            at,
-            folder,
-            programs,
-            secrets,
-            environment: Vec::new(),
-            runtime: None,
-            sandbox: process,
-        })
-    }
-
-    /// Starts the runtime, or starts it again after `kill`.
-    pub fn start_runtime(&mut self) -> Result<()> {
-        let (process, _) = self.starting(Process::start)?;
-        self.runtime = Some(process);
-        Ok(())
-    }
-
-    /// Starts the runtime and kills it, ready or not, after so long.
-    pub fn start_and_kill_runtime(&mut self, after: Duration) -> Result<()> {
-        let process = self.starting(Process::spawn)?;
-        interrupt::sleep(after)?;
-        process.kill()
-    }
-
-    fn starting<T>(&self, start: impl FnOnce(&Start<'_>) -> Result<T>) -> Result<T> {
-        let mut environment = self.secrets.clone();
-        environment.extend(self.environment.iter().cloned());
-        environment.extend([
-            ("CROSSDOCK_HTTP".to_owned(), self.at.messages.to_string()),
-            ("CROSSDOCK_ADMIN".to_owned(), self.at.admin.to_string()),
-            ("CROSSDOCK_DATA".to_owned(), self.folder.join("data").display().to_string()),
-            ("SANDBOX".to_owned(), format!("http://{}", self.at.sandbox)),
-            ("NO_COLOR".to_owned(), "1".to_owned()),
-        ]);
-        let arguments = ["--config".to_owned(), config().display().to_string(), "run".to_owned()];
-        start(&Start {
-            name: "crossdock",
-            program: &self.programs.runtime,
-            arguments: &arguments,
-            environment: &environment,
-            log: self.folder.join("crossdock.log"),
-            ready: "crossdock is running",
-        })
-    }
-
-    /// Kills the runtime with SIGKILL; answers its process id.
-    pub fn kill_runtime(&mut self) -> Result<u32> {
-        let process = self.runtime.take().context("the runtime does not run")?;
-        let id = process.id();
-        process.kill()?;
-        Ok(id)
+        let mut runtime = Runtime::new(programs.runtime, config(), at.messages, at.admin, folder);
+        runtime.environment.extend(secrets);
+        runtime.environment.push(("SANDBOX".to_owned(), format!("http://{}", at.sandbox)));
+        Ok(SetUp { at, runtime, sandbox: process })
     }
 
     /// Stops both in order.
     pub fn stop(mut self) -> Result<()> {
-        let drained = self.runtime.take().is_none_or(Process::stop);
+        let drained = self.runtime.stop();
         self.sandbox.stop();
-        if !drained {
-            bail!(
-                "crossdock did not stop in time; see {}",
-                self.folder.join("crossdock.log").display()
-            );
-        }
-        Ok(())
+        drained
     }
 
     /// An error when one of the two has ended by itself.
     pub fn alive(&mut self) -> Result<()> {
         self.sandbox.alive()?;
-        match &mut self.runtime {
-            Some(runtime) => runtime.alive(),
-            None => Ok(()),
-        }
-    }
-
-    /// A question to the admin API.
-    pub fn admin(&self, path: &str) -> Result<Value> {
-        let answer = http::get(self.at.admin, path)?;
-        match answer.status {
-            200 => Ok(answer.json()),
-            status => bail!("the admin API answered {status} to {path}: {}", answer.text()),
-        }
-    }
-
-    pub fn metrics(&self) -> Result<String> {
-        Ok(http::get(self.at.admin, "/metrics")?.text())
-    }
-
-    /// A person's answer to a task.
-    pub fn decide(&self, exchange: &str, answer: &str, by: &str) -> Result<()> {
-        let path = format!("/v1/tasks/{exchange}/answer");
-        let answered =
-            http::post(self.at.admin, &path, &json!({ "answer": answer, "by": by, "note": null }))?;
-        match answered.status {
-            200 => Ok(()),
-            status => bail!("the answer `{answer}` was not taken: {status} {}", answered.text()),
-        }
+        self.runtime.alive()
     }
 
     /// A control of the sandbox.
@@ -230,8 +143,23 @@ pub fn config() -> PathBuf {
     workspace::example().join("crossdock.toml")
 }
 
+/// The shipped routes but for those of reconciliation: they look after days, and would be under way
+/// still when all else is over.
+pub fn hurried_routes(folder: &Path) -> Result<String> {
+    let folder = folder.join("routes");
+    std::fs::create_dir_all(&folder)?;
+    for entry in std::fs::read_dir(workspace::root().join("routes"))? {
+        let file = entry?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".toml") && !name.starts_with("reconciliation-") {
+            std::fs::copy(file.path(), folder.join(&name))?;
+        }
+    }
+    Ok(folder.display().to_string())
+}
+
 /// Lines `NAME=value`; what begins with # is a comment.
-fn read_secrets(path: &Path) -> Result<Vec<(String, String)>> {
+pub fn read_secrets(path: &Path) -> Result<Vec<(String, String)>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.trim().split_once('='));

@@ -3,7 +3,7 @@
 
 mod chaos;
 mod limits;
-mod random;
+pub mod random;
 
 use anyhow::Result;
 

@@ -79,7 +79,9 @@ pub fn findings(set_up: &SetUp, orders: &[Order]) -> Result<Vec<String>> {
         }
     }
     for (what, list) in [("exception", "exceptions"), ("task", "tasks")] {
-        for open in set_up.admin(&format!("/v1/{list}"))?[list].as_array().into_iter().flatten() {
+        for open in
+            set_up.runtime.admin(&format!("/v1/{list}"))?[list].as_array().into_iter().flatten()
+        {
             wrong.push(format!("open {what}: {open}"));
         }
     }
@@ -93,10 +95,10 @@ fn ends(set_up: &SetUp) -> Result<BTreeMap<(&'static str, String), Vec<String>>>
         let mut before = String::new();
         loop {
             let path = format!("/v1/exchanges?route={route}&limit=1000{before}");
-            let page = set_up.admin(&path)?;
+            let page = set_up.runtime.admin(&path)?;
             for exchange in page["exchanges"].as_array().into_iter().flatten() {
                 let id = exchange["exchange"].as_str().unwrap_or_default();
-                let whole = set_up.admin(&format!("/v1/exchanges/{id}"))?;
+                let whole = set_up.runtime.admin(&format!("/v1/exchanges/{id}"))?;
                 let order = whole["keys"]["order"].as_str().unwrap_or_default().to_owned();
                 ends.entry((route, order)).or_default().push(end(&whole));
             }

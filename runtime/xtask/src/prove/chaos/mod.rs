@@ -20,7 +20,7 @@ use self::callers::Desk;
 use self::orders::{Kind, Order};
 use self::persons::Persons;
 use super::random::{Random, seed};
-use crate::set_up::{Addresses, Programs, SetUp};
+use crate::set_up::{self, Addresses, Programs, SetUp};
 use crate::{interrupt, process, stop, workspace};
 
 /// One run.
@@ -110,20 +110,20 @@ fn run(plan: Plan) -> Result<()> {
     let world = ["--seed", &sandbox_seed, "--payout-ms", "86400000"];
     let folder = workspace::target().join("prove").join(plan.name);
     let mut set_up = SetUp::new(Programs::build_fast()?, at, folder, &world)?;
-    set_up.environment = [
+    let environment = [
         ("TRYTON_RATE", "2000/s"),
         ("AVATAX_RATE", "500/s"),
         ("STRIPE_RATE", "1000/s"),
         ("LIMIT_PATIENCE", "5s"),
         ("UPSTREAM_TIMEOUT", misbehaviour::UPSTREAM_TIMEOUT),
     ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    let routes = hurried_routes(&set_up)?;
-    set_up.environment.push(("ROUTES".to_owned(), routes));
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    set_up.runtime.environment.extend(environment);
+    let routes = set_up::hurried_routes(&set_up.runtime.folder)?;
+    set_up.runtime.environment.push(("ROUTES".to_owned(), routes));
     provide(&set_up, &plan.orders)?;
     set_up.control("/sandbox/faults", &plan.rules)?;
-    set_up.start_runtime()?;
+    set_up.runtime.start()?;
 
     let mut run = Run {
         began: Instant::now(),
@@ -195,21 +195,6 @@ struct Killed {
     recovering: usize,
 }
 
-/// The shipped routes but for those of reconciliation: they look after days, and would be under way
-/// still when all else is over.
-fn hurried_routes(set_up: &SetUp) -> Result<String> {
-    let folder = set_up.folder.join("routes");
-    std::fs::create_dir_all(&folder)?;
-    for entry in std::fs::read_dir(workspace::root().join("routes"))? {
-        let file = entry?;
-        let name = file.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".toml") && !name.starts_with("reconciliation-") {
-            std::fs::copy(file.path(), folder.join(&name))?;
-        }
-    }
-    Ok(folder.display().to_string())
-}
-
 struct Run {
     began: Instant,
     random: Random,
@@ -228,7 +213,7 @@ impl Run {
     fn tick(&mut self, set_up: &mut SetUp) -> Result<()> {
         interrupt::sleep(TICK)?;
         set_up.alive()?;
-        let metrics = set_up.metrics().unwrap_or_default();
+        let metrics = set_up.runtime.metrics().unwrap_or_default();
         let open =
             ["ready", "waiting", "queued"].iter().map(|state| gauge(&metrics, state)).sum::<u64>();
         self.desk.open.store(open, Ordering::Relaxed);
@@ -260,20 +245,20 @@ impl Run {
 
     fn kill(&mut self, set_up: &mut SetUp) -> Result<()> {
         interrupt::sleep(Duration::from_millis(self.random.between(KILL_AFTER_MS)))?;
-        let metrics = set_up.metrics().unwrap_or_default();
+        let metrics = set_up.runtime.metrics().unwrap_or_default();
         let at_work = gauge(&metrics, "ready");
-        set_up.kill_runtime()?;
+        set_up.runtime.kill()?;
         self.killed.kills += 1;
         self.killed.at_work += usize::from(at_work > 0);
         while !self.kills.is_empty() && self.random.percent(KILL_RECOVERY_PERCENT) {
             let after = Duration::from_millis(self.random.between(KILL_RECOVERY_MS));
-            set_up.start_and_kill_runtime(after)?;
+            set_up.runtime.start_and_kill(after)?;
             self.kills.pop();
             self.killed.kills += 1;
             self.killed.at_work += usize::from(at_work > 0);
             self.killed.recovering += 1;
         }
-        set_up.start_runtime()
+        set_up.runtime.start()
     }
 
     /// Until all orders have their effects and nothing is under way, or nothing happens any more.

@@ -36,7 +36,7 @@ impl Persons {
 
     fn answer(&mut self, set_up: &SetUp, kinds: &BTreeMap<String, Kind>) -> Result<usize> {
         let mut done = 0;
-        let open = set_up.admin("/v1/tasks?limit=1000")?;
+        let open = set_up.runtime.admin("/v1/tasks?limit=1000")?;
         for task in open["tasks"].as_array().into_iter().flatten() {
             let text = |name: &str| task[name].as_str().unwrap_or_default();
             let step = format!("{}.{}", text("route"), text("step"));
@@ -58,7 +58,7 @@ impl Persons {
                     continue;
                 }
             };
-            if set_up.decide(text("exchange"), answer, "chaos").is_ok() {
+            if set_up.runtime.decide(text("exchange"), answer, "chaos").is_ok() {
                 *self.tasks.entry(format!("{step} {answer}")).or_default() += 1;
                 done += 1;
             }
@@ -68,7 +68,7 @@ impl Persons {
 
     fn retry(&mut self, set_up: &SetUp) -> Result<usize> {
         let mut done = 0;
-        let open = set_up.admin("/v1/exceptions?limit=1000")?;
+        let open = set_up.runtime.admin("/v1/exceptions?limit=1000")?;
         for exception in open["exceptions"].as_array().into_iter().flatten() {
             let text = |name: &str| exception[name].as_str().unwrap_or_default();
             let (id, class) = (text("exchange"), text("class"));
@@ -92,7 +92,9 @@ impl Persons {
             }
             let body = json!({ "by": "chaos", "why": "the fault has passed" });
             let path = format!("/v1/exceptions/{id}/retry");
-            if http::post(set_up.at.admin, &path, &body).is_ok_and(|answer| answer.status == 200) {
+            if http::post(set_up.runtime.admin_at, &path, &body)
+                .is_ok_and(|answer| answer.status == 200)
+            {
                 *times += 1;
                 let name = format!("{class} ({}.{})", text("route"), text("step"));
                 *self.exceptions.entry(name.clone()).or_default() += 1;
@@ -107,7 +109,7 @@ impl Persons {
 /// What the exchange went through and what has taken effect for its order: the reader sees that nobody
 /// could tell.
 fn doubt(set_up: &SetUp, id: &str, shown: &str) -> Result<String> {
-    let exchange = set_up.admin(&format!("/v1/exchanges/{id}"))?;
+    let exchange = set_up.runtime.admin(&format!("/v1/exchanges/{id}"))?;
     let outcomes: Vec<String> = exchange["outcomes"]
         .as_array()
         .into_iter()

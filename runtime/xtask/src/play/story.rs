@@ -4,33 +4,36 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use super::fates::Example;
-use super::play::{Play, own};
-use crate::set_up::{self, SetUp};
-use crate::workspace;
+use super::{Fate, Play, own};
+use crate::runtime::Runtime;
 
 /// Answers of one exchange, wrapped to this width.
 const WIDTH: usize = 100;
 
-pub fn print(set_up: &SetUp, example: &Example, play: &Play<'_>) -> Result<()> {
-    for fate in &example.fates {
-        println!("\n=== {}  {}", fate.order, fate.title);
-        let Some(timeline) = play.timelines.get(fate.order.as_str()) else { continue };
-        let mut exchanges: Vec<&Value> = own(timeline, &fate.order).collect();
-        // Ids are given in the order of time.
-        exchanges.sort_by_key(|exchange| exchange["exchange"].as_str());
-        if exchanges.is_empty() {
-            println!("    nothing was accepted: the runtime refused it at the door");
-        }
-        let start = exchanges.first().map_or(0.0, |first| seconds(&first["received_at"]));
-        for exchange in exchanges {
-            exchange_lines(exchange, start, play);
-        }
+pub fn print(runtime: &Runtime, play: &Play<'_>) -> Result<()> {
+    for fate in &play.example.fates {
+        order(fate, play);
     }
     println!("\n=== The limits that all of them shared");
-    limits(&set_up.metrics()?);
+    limits(&runtime.metrics()?);
     println!();
     Ok(())
+}
+
+/// One order's way, exchange by exchange.
+pub fn order(fate: &Fate, play: &Play<'_>) {
+    println!("\n=== {}  {}", fate.order, fate.title);
+    let Some(timeline) = play.timelines.get(fate.order.as_str()) else { return };
+    let mut exchanges: Vec<&Value> = own(timeline, &fate.order).collect();
+    // Ids are given in the order of time.
+    exchanges.sort_by_key(|exchange| exchange["exchange"].as_str());
+    if exchanges.is_empty() {
+        println!("    nothing was accepted: the runtime refused it at the door");
+    }
+    let start = exchanges.first().map_or(0.0, |first| seconds(&first["received_at"]));
+    for exchange in exchanges {
+        exchange_lines(exchange, start, play);
+    }
 }
 
 fn exchange_lines(exchange: &Value, start: f64, play: &Play<'_>) {
@@ -173,28 +176,4 @@ fn seconds(timestamp: &Value) -> f64 {
     time.split(':')
         .filter_map(|part| part.parse::<f64>().ok())
         .fold(0.0, |sum, part| sum * 60.0 + part)
-}
-
-pub fn what_next(set_up: &SetUp) {
-    let root = workspace::root();
-    let config = set_up::config();
-    let config = config.strip_prefix(root).unwrap_or(&config).display().to_string();
-    println!(
-        "\nIt keeps serving until you press Ctrl-C. In another terminal, try:
-
-  alias crossdock='target/debug/crossdock --config {config}'
-  crossdock trace order=SO-1006                      what happened to an order, step by step
-  curl -s --data-binary @examples/order-to-cash/orders/1002-hold-approved.json http://{messages}/orders
-                                                     the same order again: known, no second effect
-  sed s/SO-1002/SO-3002/ examples/order-to-cash/orders/1002-hold-approved.json |
-    curl -s --data-binary @- http://{messages}/orders
-                                                     a new one: it waits for a credit analyst
-  crossdock tasks list                               what waits for a person, and how to answer
-  crossdock exceptions list                          what stands until somebody acts
-  curl -s http://{admin}/metrics | grep limit      the budgets
-  crossdock check                                    after you have changed a file in routes/
-",
-        messages = set_up.at.messages,
-        admin = set_up.at.admin,
-    );
 }

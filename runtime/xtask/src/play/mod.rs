@@ -1,20 +1,21 @@
-//! Plays the example: sends the orders, answers for the persons, does what the world does next, and
-//! watches until every order has come to its end or nothing moves any more.
+//! Plays orders with their fates: sends them, answers for the persons, does what the world does next,
+//! and watches until every order has come to its end or nothing moves any more. The world is the
+//! sandbox, or the products themselves.
+
+mod fates;
+pub mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::fates::{Cash, Example, Fate, Message, Receiver};
-use crate::http::{self, escape};
+pub use self::fates::{Cash, Example, Fate, Final, FinalPayment, Message, Receiver};
+use crate::http::{Answer, escape};
 use crate::interrupt;
-use crate::set_up::SetUp;
+use crate::runtime::Runtime;
 
-const LOOK: Duration = Duration::from_millis(300);
-/// Nothing has moved for so long: what is missing will not come.
-const STALLED: Duration = Duration::from_secs(90);
 /// Routes whose ends are worth a line of progress.
 const TOLD: [&str; 7] = [
     "order-processing",
@@ -26,8 +27,39 @@ const TOLD: [&str; 7] = [
     "dispute",
 ];
 
+/// What is played against: the runtime, and whatever stands behind it.
+pub trait World {
+    fn runtime(&self) -> &Runtime;
+
+    /// An error when something has ended by itself.
+    fn alive(&mut self) -> Result<()>;
+
+    fn send(&self, message: &Message) -> Result<Answer>;
+
+    /// The payment service pays out what was captured. Answers what is told of it.
+    fn pay_out(&mut self) -> Result<String>;
+
+    /// What happens by itself, or to the runtime, when so many of the awaited exchanges have ended.
+    /// Answers what is told of it.
+    fn act(&mut self, _ended: usize, _awaited: usize) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Everything that is not as the fates say, asked of the products themselves.
+    fn differences(&self, fates: &[Fate]) -> Result<Vec<String>>;
+}
+
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub look: Duration,
+    /// Nothing has moved for so long: what is missing will not come.
+    pub stalled: Duration,
+    /// The routes have ended for so long: what the products do not say by now, they will not say.
+    pub settled: Duration,
+}
+
 pub struct Play<'a> {
-    example: &'a Example,
+    pub example: &'a Example,
     /// The last timeline seen of each order.
     pub timelines: BTreeMap<&'a str, Value>,
     /// Why exchanges waited: the journal keeps only the present, so it is noted here.
@@ -35,44 +67,61 @@ pub struct Play<'a> {
     /// What is not as expected; empty when all is.
     pub missing: Vec<String>,
     pub began: Instant,
+    pace: Pace,
     told: BTreeSet<String>,
+    excepted: BTreeSet<String>,
     done_next: BTreeSet<(usize, usize)>,
     paid_out: bool,
     moved: Instant,
 }
 
 impl<'a> Play<'a> {
-    pub fn new(example: &'a Example) -> Play<'a> {
+    pub fn new(example: &'a Example, pace: Pace) -> Play<'a> {
         Play {
             example,
             timelines: BTreeMap::new(),
             waits: BTreeMap::new(),
             missing: Vec::new(),
             began: Instant::now(),
+            pace,
             told: BTreeSet::new(),
+            excepted: BTreeSet::new(),
             done_next: BTreeSet::new(),
             paid_out: false,
             moved: Instant::now(),
         }
     }
 
-    pub fn until_settled(&mut self, set_up: &mut SetUp) -> Result<()> {
+    pub fn until_settled(&mut self, world: &mut impl World) -> Result<()> {
         for fate in &self.example.fates {
-            self.send(set_up, &fate.order, &fate.title, &fate.send)?;
+            self.send(world, &fate.order, &fate.title, &fate.send)?;
         }
+        let awaited = |fate: &Fate| fate.ends.values().flat_map(BTreeMap::values).sum::<usize>();
+        let awaited: usize = self.example.fates.iter().map(awaited).sum();
         loop {
-            interrupt::sleep(LOOK)?;
-            set_up.alive()?;
-            self.look(set_up)?;
-            self.answer(set_up)?;
-            self.go_on(set_up)?;
-            self.missing = self.compare(set_up)?;
-            if self.missing.is_empty() {
-                return Ok(());
+            interrupt::sleep(self.pace.look)?;
+            world.alive()?;
+            self.look(world)?;
+            self.answer(world)?;
+            self.go_on(world)?;
+            self.missing = self.unended();
+            let ended = self.missing.is_empty();
+            if ended {
+                self.missing = world.differences(&self.example.fates)?;
+                if self.missing.is_empty() {
+                    return Ok(());
+                }
             }
-            if self.moved.elapsed() > STALLED {
-                self.add_exceptions(set_up)?;
-                return Ok(());
+            let patience = if ended { self.pace.settled } else { self.pace.stalled };
+            if self.moved.elapsed() > patience {
+                if !ended {
+                    self.missing.extend(world.differences(&self.example.fates)?);
+                }
+                return self.add_exceptions(world);
+            }
+            let ended = self.example.fates.iter().map(|fate| self.ended(fate)).sum();
+            for told in world.act(ended, awaited)? {
+                self.say("all", &told);
             }
         }
     }
@@ -82,12 +131,18 @@ impl<'a> Play<'a> {
         println!("{:6.1}s  {order:<9} {what}", self.began.elapsed().as_secs_f64());
     }
 
-    fn send(&mut self, set_up: &SetUp, order: &str, tell: &str, message: &Message) -> Result<()> {
-        let (address, to) = match message.to {
-            Receiver::Runtime => (set_up.at.messages, "POST"),
-            Receiver::Sandbox => (set_up.at.sandbox, "sandbox"),
+    fn send(
+        &mut self,
+        world: &impl World,
+        order: &str,
+        tell: &str,
+        message: &Message,
+    ) -> Result<()> {
+        let answer = world.send(message)?;
+        let to = match message.to {
+            Receiver::Runtime => "POST",
+            Receiver::Sandbox => "sandbox",
         };
-        let answer = http::post_text(address, &message.path, &message.text)?;
         self.say(order, &format!("{tell}  [{to} {} -> {}]", message.path, answer.status));
         if answer.status != message.status {
             bail!(
@@ -101,9 +156,10 @@ impl<'a> Play<'a> {
     }
 
     /// Fetches every timeline, tells of new ends, and notes why exchanges wait.
-    fn look(&mut self, set_up: &SetUp) -> Result<()> {
+    fn look(&mut self, world: &impl World) -> Result<()> {
         for fate in &self.example.fates {
-            let timeline = set_up.admin(&format!("/v1/timeline/order/{}", escape(&fate.order)))?;
+            let timeline =
+                world.runtime().admin(&format!("/v1/timeline/order/{}", escape(&fate.order)))?;
             for exchange in own(&timeline, &fate.order) {
                 let (Some(end), Some(id)) =
                     (exchange["end"].as_str(), exchange["exchange"].as_str())
@@ -121,19 +177,24 @@ impl<'a> Play<'a> {
             }
             self.timelines.insert(&fate.order, timeline);
         }
-        let waiting = set_up.admin("/v1/exchanges?state=waiting")?;
+        let waiting = world.runtime().admin("/v1/exchanges?state=waiting")?;
         for exchange in waiting["exchanges"].as_array().into_iter().flatten() {
             if let (Some(id), Some(why)) = (exchange["exchange"].as_str(), exchange["why"].as_str())
             {
                 self.waits.entry(id.to_owned()).or_default().insert(why.to_owned());
             }
         }
+        for (id, text) in exceptions(world.runtime())? {
+            if self.excepted.insert(id) {
+                self.say("desk", &text);
+            }
+        }
         Ok(())
     }
 
     /// Answers tasks as the example says; a task that it does not know of stays open.
-    fn answer(&mut self, set_up: &SetUp) -> Result<()> {
-        let open = set_up.admin("/v1/tasks")?;
+    fn answer(&mut self, world: &impl World) -> Result<()> {
+        let open = world.runtime().admin("/v1/tasks")?;
         for task in open["tasks"].as_array().into_iter().flatten() {
             let text = |name: &str| task[name].as_str().unwrap_or_default();
             let step = format!("{}.{}", text("route"), text("step"));
@@ -155,13 +216,13 @@ impl<'a> Play<'a> {
                     decision.answer
                 ),
             );
-            set_up.decide(id, &decision.answer, &decision.by)?;
+            world.runtime().decide(id, &decision.answer, &decision.by)?;
         }
         Ok(())
     }
 
     /// What the world does once an order has come so far; the payout when only cash is missing.
-    fn go_on(&mut self, set_up: &SetUp) -> Result<()> {
+    fn go_on(&mut self, world: &mut impl World) -> Result<()> {
         let example = self.example;
         for (place, fate) in example.fates.iter().enumerate() {
             for (number, next) in fate.then.iter().enumerate() {
@@ -169,7 +230,7 @@ impl<'a> Play<'a> {
                 let times: usize =
                     ends.get(&next.after.route).map_or(0, |ends| ends.values().sum());
                 if times >= next.after.times && self.done_next.insert((place, number)) {
-                    self.send(set_up, &fate.order, &next.tell, &next.send)?;
+                    self.send(world, &fate.order, &next.tell, &next.send)?;
                 }
             }
         }
@@ -181,16 +242,15 @@ impl<'a> Play<'a> {
         };
         if !self.paid_out && example.fates.iter().all(cash_only) {
             self.paid_out = true;
-            set_up.control("/sandbox/payout", &json!({}))?;
-            self.say("all", "the payment service pays out what was captured");
+            let told = world.pay_out()?;
+            self.say("all", &told);
         }
         Ok(())
     }
 
-    /// Everything that is not as the example says.
-    fn compare(&self, set_up: &SetUp) -> Result<Vec<String>> {
+    /// Every route that has not ended as the example says, or not with its cash.
+    fn unended(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        let effects = set_up.effects()?;
         for fate in &self.example.fates {
             let ends = self.ends(fate);
             for (route, expected) in &fate.ends {
@@ -208,33 +268,8 @@ impl<'a> Play<'a> {
             if cash != expected {
                 missing.push(format!("{}: cash {cash:?}, expected {expected:?}", fate.order));
             }
-            let mut found: BTreeMap<String, u64> = BTreeMap::new();
-            for effect in effects.iter().filter(|effect| belongs(&effect.reference, &fate.order)) {
-                *found.entry(format!("{} {}", effect.product, effect.effect)).or_default() +=
-                    effect.count;
-            }
-            if found != fate.effects {
-                missing.push(format!(
-                    "{}: effects {}, expected {}",
-                    fate.order,
-                    json!(found),
-                    json!(fate.effects)
-                ));
-            }
         }
-        // What belongs to no order alone, such as the payments out of one payout: once for each name.
-        let mut shared: BTreeMap<String, u64> = BTreeMap::new();
-        let of_none = |reference: &str| {
-            !self.example.fates.iter().any(|fate| belongs(reference, &fate.order))
-        };
-        for effect in effects.iter().filter(|effect| of_none(&effect.reference)) {
-            *shared
-                .entry(format!("{} {} {}", effect.product, effect.effect, effect.reference))
-                .or_default() += effect.count;
-        }
-        let repeated = shared.iter().filter(|(_, count)| **count > 1);
-        missing.extend(repeated.map(|(name, count)| format!("{name} happened {count} times")));
-        Ok(missing)
+        missing
     }
 
     /// How many exchanges of each route ended how.
@@ -248,6 +283,12 @@ impl<'a> Play<'a> {
             }
         }
         ends
+    }
+
+    /// Of the exchanges that are waited for.
+    fn ended(&self, fate: &Fate) -> usize {
+        let ends = self.ends(fate);
+        fate.ends.keys().filter_map(|route| ends.get(route)).flat_map(BTreeMap::values).sum()
     }
 
     fn cash(&self, fate: &Fate) -> Vec<Cash> {
@@ -267,21 +308,9 @@ impl<'a> Play<'a> {
     }
 
     /// Why it stalled, as far as the exception desk and the task lists know.
-    fn add_exceptions(&mut self, set_up: &SetUp) -> Result<()> {
-        for exception in
-            set_up.admin("/v1/exceptions")?["exceptions"].as_array().into_iter().flatten()
-        {
-            let text = |name: &str| exception[name].as_str().unwrap_or_default();
-            self.missing.push(format!(
-                "exception {} in {}.{}, class {}: {}",
-                text("exchange"),
-                text("route"),
-                text("step"),
-                text("class"),
-                text("message")
-            ));
-        }
-        for task in set_up.admin("/v1/tasks")?["tasks"].as_array().into_iter().flatten() {
+    fn add_exceptions(&mut self, world: &impl World) -> Result<()> {
+        self.missing.extend(exceptions(world.runtime())?.into_iter().map(|(_, text)| text));
+        for task in world.runtime().admin("/v1/tasks")?["tasks"].as_array().into_iter().flatten() {
             let text = |name: &str| task[name].as_str().unwrap_or_default();
             self.missing.push(format!(
                 "nobody answered {} {}.{} for {}: {}",
@@ -296,6 +325,24 @@ impl<'a> Play<'a> {
     }
 }
 
+/// What stands on the exception desk: the exchange, and what is said of it.
+fn exceptions(runtime: &Runtime) -> Result<Vec<(String, String)>> {
+    let open = runtime.admin("/v1/exceptions")?;
+    let told = |exception: &Value| {
+        let text = |name: &str| exception[name].as_str().unwrap_or_default();
+        let id = text("exchange").to_owned();
+        let told = format!(
+            "exception {id} in {}.{}, class {}: {}",
+            text("route"),
+            text("step"),
+            text("class"),
+            text("message")
+        );
+        (id, told)
+    };
+    Ok(open["exceptions"].as_array().into_iter().flatten().map(told).collect())
+}
+
 /// The exchanges of a timeline that carry the order's id as their key.
 pub fn own<'t>(timeline: &'t Value, order: &'t str) -> impl Iterator<Item = &'t Value> {
     let exchanges = timeline["exchanges"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -303,7 +350,7 @@ pub fn own<'t>(timeline: &'t Value, order: &'t str) -> impl Iterator<Item = &'t 
 }
 
 /// References are the order's id, or made from it.
-fn belongs(reference: &str, order: &str) -> bool {
+pub fn belongs(reference: &str, order: &str) -> bool {
     reference
         .strip_prefix(order)
         .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One kind of effect on one business object under one idempotency key ("" where there is none).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     pub product: String,
     pub effect: String,
@@ -35,6 +35,16 @@ impl Effects {
             });
         }
         self.list[place].count += 1;
+    }
+
+    /// What was counted before goes on being counted.
+    pub fn take_up(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.count(&effect.product, &effect.effect, &effect.reference, &effect.key);
+            if let Some(last) = self.list.last_mut() {
+                last.count = effect.count;
+            }
+        }
     }
 
     pub fn list(&self) -> Vec<Effect> {

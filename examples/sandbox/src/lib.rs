@@ -9,6 +9,7 @@ mod effects;
 mod faults;
 mod inventree;
 mod karrio;
+mod keep;
 mod money;
 mod options;
 mod server;
@@ -47,7 +48,12 @@ impl Sandbox {
         }
         let listener = TcpListener::bind(addr).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Mutex::new(State::new(options, address)));
+        let kept = options.keep.clone();
+        let mut state = State::new(options, address);
+        if let Some(file) = &kept {
+            keep::load(&mut state, file)?;
+        }
+        let shared = Arc::new(Mutex::new(state));
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(server::serve(listener, shared.clone(), stopped.clone())),
@@ -91,11 +97,16 @@ impl Handle {
         lock(&self.shared).webhooks.register(product, url, secret);
     }
 
-    /// Stops listening, ends open connections, forgets everything.
-    pub async fn stop(self) {
+    /// Stops listening, ends open connections, forgets everything but what is to be kept.
+    pub async fn stop(self) -> io::Result<()> {
         let _ = self.stop.send(true);
         for task in self.tasks {
             let _ = task.await;
+        }
+        let state = lock(&self.shared);
+        match &state.options.keep {
+            Some(file) => keep::save(&state, file),
+            None => Ok(()),
         }
     }
 }

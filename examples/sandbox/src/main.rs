@@ -1,10 +1,12 @@
 //! `sandbox --listen 127.0.0.1:9000`: plays the products until interrupted.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use sandbox::{Options, Sandbox, Webhook};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Plays the HTTP APIs of Tryton, InvenTree, Karrio, AvaTax and Stripe, for demos and tests.
 #[derive(Parser)]
@@ -32,6 +34,9 @@ struct Arguments {
     payout_ms: u64,
     #[arg(long, default_value_t = Options::default().karrio_jwt_s)]
     karrio_jwt_s: u64,
+    /// Keeps what InvenTree knows in this file while the sandbox is stopped.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// Where a product's webhooks go: PRODUCT=URL, for stripe, shopify or karrio.
     #[arg(long = "webhook", value_name = "PRODUCT=URL")]
     webhooks: Vec<String>,
@@ -75,12 +80,24 @@ async fn main() -> ExitCode {
         }
     };
     println!("sandbox listening on {}", handle.address());
-    if tokio::signal::ctrl_c().await.is_err() {
+    if interrupted().await.is_err() {
         eprintln!("sandbox: cannot wait for an interrupt");
         return ExitCode::from(3);
     }
-    handle.stop().await;
+    if let Err(error) = handle.stop().await {
+        eprintln!("sandbox: what InvenTree knows cannot be kept: {error}; see --keep");
+        return ExitCode::from(3);
+    }
     ExitCode::SUCCESS
+}
+
+/// Ctrl-C, or whoever started us has had enough.
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 impl Arguments {
@@ -125,6 +142,7 @@ impl Arguments {
                 .into_iter()
                 .map(|(product, url)| Webhook { secret: secret_of(&product), product, url })
                 .collect(),
+            keep: self.keep,
         })
     }
 }

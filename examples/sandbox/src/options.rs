@@ -1,6 +1,8 @@
 //! What a sandbox can be told when it starts: credentials, seed, delays, where webhooks go.
 //! The credentials are made up and documented; they protect nothing.
 
+use std::path::PathBuf;
+
 /// A receiver of webhooks. `secret` None means the documented demo secret of the product.
 #[derive(Debug, Clone)]
 pub struct Webhook {
@@ -33,6 +35,8 @@ pub struct Options {
     pub stripe_webhook_secret: String,
     pub shopify_webhook_secret: String,
     pub webhooks: Vec<Webhook>,
+    /// Where InvenTree's rows are kept while the sandbox is stopped.
+    pub keep: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -58,6 +62,7 @@ impl Default for Options {
             stripe_webhook_secret: "whsec_sandbox".into(),
             shopify_webhook_secret: "shpss_sandbox".into(),
             webhooks: Vec::new(),
+            keep: None,
         }
     }
 }

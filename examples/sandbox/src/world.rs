@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::lock;
@@ -13,7 +14,7 @@ const TICK: Duration = Duration::from_millis(20);
 const ROUNDS_MAX: usize = 100;
 
 /// What can happen by itself. Ids are those of the product.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// InvenTree sales order: stock is found and picked.
     Pick {
@@ -51,6 +52,21 @@ pub struct World {
 impl World {
     pub fn waiting(&self) -> impl Iterator<Item = &Step> {
         self.waiting.iter().map(|(_, step)| step)
+    }
+
+    /// What waits of InvenTree's, with the time when it is due.
+    pub fn in_warehouse(&self) -> Vec<(u64, Step)> {
+        let inventree = |step: &Step| {
+            matches!(
+                step,
+                Step::Pick { .. } | Step::Pack { .. } | Step::Ship { .. } | Step::Deliver { .. }
+            )
+        };
+        self.waiting.iter().filter(|(_, step)| inventree(step)).cloned().collect()
+    }
+
+    pub fn wait_for(&mut self, steps: Vec<(u64, Step)>) {
+        self.waiting.extend(steps);
     }
 }
 

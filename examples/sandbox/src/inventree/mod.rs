@@ -10,6 +10,7 @@ mod warehouse;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::{COUNTRIES, ITEMS, PARTIES};
@@ -25,17 +26,18 @@ pub const CANCELLED: i64 = 40;
 
 /// One table of the database, by primary key, and by what its rows point to, so that the rows of one
 /// order are found without a scan.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Rows {
     last: i64,
     pub rows: BTreeMap<i64, Value>,
+    #[serde(skip)]
     pointing: HashMap<(&'static str, i64), BTreeSet<i64>>,
 }
 
 /// Fields that point to rows of other tables. `Rows::point` changes one.
 const POINTERS: [&str; 5] = ["order", "shipment", "line", "item", "location"];
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Inventree {
     companies: Rows,
     addresses: Rows,
@@ -71,13 +73,17 @@ impl Rows {
     fn insert(&mut self, mut row: Value) -> i64 {
         self.last += 1;
         row["pk"] = json!(self.last);
+        self.rows.insert(self.last, row);
+        self.note_pointers(self.last);
+        self.last
+    }
+
+    fn note_pointers(&mut self, pk: i64) {
         for field in POINTERS {
-            if let Some(to) = row.get(field).and_then(Value::as_i64) {
-                self.pointing.entry((field, to)).or_default().insert(self.last);
+            if let Some(to) = self.rows[&pk].get(field).and_then(Value::as_i64) {
+                self.pointing.entry((field, to)).or_default().insert(pk);
             }
         }
-        self.rows.insert(self.last, row);
-        self.last
     }
 
     /// The rows that point to that one, by rising key.
@@ -149,6 +155,29 @@ impl Inventree {
             }
         }
         tree
+    }
+}
+
+impl Inventree {
+    /// Who points to whom is not kept in a file.
+    pub fn point_again(&mut self) {
+        let tables = [
+            &mut self.companies,
+            &mut self.addresses,
+            &mut self.parts,
+            &mut self.stock,
+            &mut self.orders,
+            &mut self.lines,
+            &mut self.extra_lines,
+            &mut self.allocations,
+            &mut self.shipments,
+            &mut self.returns,
+            &mut self.return_lines,
+        ];
+        for table in tables {
+            let pks: Vec<i64> = table.rows.keys().copied().collect();
+            pks.into_iter().for_each(|pk| table.note_pointers(pk));
+        }
     }
 }
 

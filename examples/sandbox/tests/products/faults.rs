@@ -152,7 +152,7 @@ async fn delays_end_by_themselves() {
     shop.inventree("POST", &path, json!({})).await.expect(201);
     for _ in 0..500 {
         if shop.handle.summary()["inventree"]["delivered"] == 1 {
-            shop.handle.stop().await;
+            shop.handle.stop().await.expect("it stops");
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

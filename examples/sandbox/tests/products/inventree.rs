@@ -1,8 +1,9 @@
 //! The warehouse: released orders are picked, packed, shipped and delivered; sites, shortages, returns.
 
+use sandbox::Options;
 use serde_json::{Value, json};
 
-use crate::client::{Shop, shop};
+use crate::client::{Shop, shop, shop_with};
 
 async fn order(shop: &Shop, number: i64, lines: &[(i64, f64)]) -> i64 {
     let body = json!({"customer": 1, "reference": format!("SO-{number:04}"), "customer_reference": format!("O-{number}")});
@@ -139,4 +140,71 @@ async fn without_a_token_nothing_is_told() {
     let wrong = [("authorization", "Token nonsense")];
     let wrong = shop.try_send("GET", path, &wrong, "").await.expect("an answer");
     assert_eq!(wrong.json()["detail"], "Invalid token.");
+}
+
+#[tokio::test]
+async fn what_inventree_does_not_know_it_passes_over() {
+    let shop = shop().await;
+    order(&shop, 1, &[]).await;
+    order(&shop, 2, &[]).await;
+    let found = async |query: &str| get(&shop, &format!("order/so/?limit=9&{query}")).await;
+    assert_eq!(found("reference=SO-0002").await["count"], 1);
+    assert_eq!(found("customer_reference=O-2").await["count"], 2, "there is no such filter");
+    assert_eq!(found("ordering=-reference").await["results"][0]["reference"], "SO-0002");
+    assert_eq!(found("ordering=-pk").await["results"][0]["reference"], "SO-0001");
+    assert_eq!(found("search=O-2%20SO-0002").await["count"], 1, "each word stands somewhere");
+    let path = "order/so-line/?limit=9&order=7";
+    let unknown = shop.inventree("GET", path, Value::Null).await.expect(400);
+    assert!(unknown["order"][0].as_str().expect("why").starts_with("Select a valid choice"));
+    let nowhere = shop.inventree("GET", "order/sales/", Value::Null).await.expect(404);
+    assert!(nowhere["url"].is_string(), "{nowhere}");
+}
+
+#[tokio::test]
+async fn what_inventree_refuses_and_where_it_says_so() {
+    let shop = shop().await;
+    let order = order(&shop, 1, &[(2, 3.0)]).await;
+    let refused = async |path: &str, body: Value| {
+        let said = shop.inventree("POST", path, body).await;
+        match said.status {
+            400 => said.json(),
+            status => json!(status),
+        }
+    };
+    let long = |length: usize| "x".repeat(length);
+    let line = |quantity: f64| json!({"order": order, "part": 2, "quantity": quantity});
+    assert_eq!(refused("order/so-line/", line(0.0)).await, 201);
+    let below = "Ensure this value is greater than or equal to 0.";
+    assert_eq!(refused("order/so-line/", line(-1.0)).await, json!({"quantity": [below]}));
+    let mut noted = line(1.0);
+    noted["notes"] = json!(long(501));
+    assert!(refused("order/so-line/", noted).await["notes"].is_array());
+    let company = json!({"name": "Long", "tax_id": long(51)});
+    assert!(refused("company/", company).await["tax_id"].is_array());
+    let address = json!({"company": 1, "title": "Dock", "postal_code": long(11)});
+    assert!(refused("company/address/", address).await["postal_code"].is_array());
+    let item = |quantity: &str| json!({"line_item": 1, "stock_item": 3, "quantity": quantity});
+    let allocate = format!("order/so/{order}/allocate/");
+    let too_much = refused(&allocate, json!({"items": [item("1"), item("5000")]})).await;
+    assert_eq!(too_much["items"][0], json!({}), "{too_much}");
+    assert_eq!(too_much["items"][1]["quantity"][0], "Available quantity (1000) exceeded");
+    let too_fine = refused(&allocate, json!({"items": [item("0.000001")]})).await;
+    assert!(too_fine["items"][0]["quantity"].is_array(), "{too_fine}");
+}
+
+#[tokio::test]
+async fn what_it_knows_outlives_a_stop() {
+    let folder = std::env::temp_dir().join(format!("sandbox-keep-{}", std::process::id()));
+    let options = || Options { manual: true, keep: Some(folder.clone()), ..Options::default() };
+    let shop = shop_with(options()).await;
+    let kept = order(&shop, 1, &[(2, 3.0)]).await;
+    release(&shop, kept).await;
+    shop.handle.stop().await.expect("it is kept");
+    let shop = shop_with(options()).await;
+    shop.advance().await;
+    let again = get(&shop, &format!("order/so/{kept}/")).await;
+    assert_eq!((&again["status"], &again["line_items"]), (&json!(30), &json!(1)));
+    assert_eq!(shop.counted("order.create", "O-1"), 1);
+    order(&shop, 2, &[]).await;
+    std::fs::remove_file(&folder).expect("it was kept there");
 }

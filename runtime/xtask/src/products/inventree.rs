@@ -40,7 +40,11 @@ fn start(cache: &Cache, place: &Place) -> Result<Running> {
     let sandbox = place.start(&Program {
         name: "inventree-sandbox",
         program: sandbox()?,
-        arguments: &["--manual".to_owned(), format!("--listen=127.0.0.1:{played}")],
+        arguments: &[
+            "--manual".to_owned(),
+            format!("--listen=127.0.0.1:{played}"),
+            format!("--keep={}", place.folder("inventree")?.join("kept.json").display()),
+        ],
         environment: &token,
         answers: (played, "/sandbox/health"),
     })?;

@@ -22,15 +22,7 @@ const SKEW_S: i64 = 300;
 impl Guest for Connector {
     fn authorise(call: Call, input: AuthoriseInput) -> Result<AuthoriseOutput, Fault> {
         let config: Config = config::get()?;
-        let form = form(&input)?;
-        // Under the same key Stripe answers again what it answered; this finds the payment also when
-        // the key is forgotten.
-        if call.attempt > 1
-            && let Some(intent) = authorised(&call, &input)?
-        {
-            return Ok(output(&intent, &config.company));
-        }
-        let answer: Answer<PaymentIntent> = post("/v1/payment_intents", &call, &form);
+        let answer: Answer<PaymentIntent> = post("/v1/payment_intents", &call, &form(&input)?);
         let error = match answer? {
             Ok(intent) => return Ok(output(&intent, &config.company)),
             Err(error) => error,
@@ -86,22 +78,17 @@ impl probe::Guest for Connector {
     /// By the list of intents created since, which shows a new one at once; the search does not.
     fn probe_authorise(call: Call, input: AuthoriseInput) -> Result<AuthoriseState, Fault> {
         let config: Config = config::get()?;
-        Ok(match authorised(&call, &input)? {
+        let since = time::parse(&call.started_at).unwrap_or_default() - SKEW_S;
+        let since = since.to_string();
+        let mut query = vec![("created[gte]", since.as_str()), ("expand[]", "data.latest_charge")];
+        if let Some(customer) = &input.token.payer {
+            query.push(("customer", customer));
+        }
+        Ok(match first(&query, &input.id)? {
             Some(intent) => AuthoriseState::Applied(output(&intent, &config.company)),
             None => AuthoriseState::Absent,
         })
     }
-}
-
-/// The payment of this input, if an attempt of this call has made it.
-fn authorised(call: &Call, input: &AuthoriseInput) -> Result<Option<PaymentIntent>, Fault> {
-    let since = time::parse(&call.started_at).unwrap_or_default() - SKEW_S;
-    let since = since.to_string();
-    let mut query = vec![("created[gte]", since.as_str()), ("expand[]", "data.latest_charge")];
-    if let Some(customer) = &input.token.payer {
-        query.push(("customer", customer));
-    }
-    first(&query, &input.id)
 }
 
 /// The intent behind a refusal by the bank; none when it is another refusal.
@@ -198,7 +185,13 @@ pub fn refusal(error: &ApiError) -> Refusal {
 pub fn find(payment: &Identity) -> Result<Option<PaymentIntent>, Fault> {
     match payment.id_in(SYSTEM, "payment") {
         Some(id) => client::payment_intent_if_there(id),
-        None => first(&[("expand[]", "data.latest_charge")], &payment.id),
+        None => first(&[("expand[]", "data.latest_charge")], &payment.id).map_err(|fault| Fault {
+            message: format!(
+                "payment {} without Stripe's number in `references`: {}",
+                payment.id, fault.message
+            ),
+            ..fault
+        }),
     }
 }
 

@@ -98,7 +98,7 @@ impl Guest for Connector {
             .add_some(format!("metadata[{CREDIT_NOTE_ID}]"), input.credit_note.as_ref());
         match post::<Refund>("/v1/refunds", &call, &form)? {
             Ok(refund) => {
-                let now = client::payment_intent(&intent.id)?;
+                let now = intent.refunded_by(&refund);
                 let payment = map::payment(&now, &config.company, None);
                 Ok(given_back(&refund, &payment, &config))
             }
@@ -211,7 +211,7 @@ fn find_refund(intent: &PaymentIntent, id: &str) -> Result<Option<Refund>, Fault
 
 fn given_back(refund: &Refund, payment: &Payment, config: &Config) -> RefundOutput {
     let outcome = match refund.status.as_deref() {
-        Some("failed" | "canceled") => RefundOutcome::Declined(Refusal {
+        _ if refund.is_refused() => RefundOutcome::Declined(Refusal {
             code: "refund-failed".into(),
             message: "the bank did not take the refund".into(),
             lines: Vec::new(),

@@ -142,8 +142,11 @@ pub fn intent_path(id: &str, action: &str) -> String {
 
 /// An error that is no business "no": wrong parameters, an object that does not exist.
 pub fn refused(error: &ApiError) -> Fault {
-    Fault::never(error.code.as_deref().unwrap_or(&error.kind), words(error))
-        .with_status(error.status)
+    Fault::never(code(error), words(error)).with_status(error.status)
+}
+
+fn code(error: &ApiError) -> &str {
+    error.code.as_deref().unwrap_or(&error.kind)
 }
 
 pub fn words(error: &ApiError) -> String {
@@ -169,5 +172,5 @@ fn error(response: &Response) -> Result<Option<ApiError>, Fault> {
 
 fn problem(response: &Response) -> Option<Problem> {
     let body: ErrorBody = response.json().ok()?;
-    Some(Problem { code: body.error.code.clone(), message: words(&body.error) })
+    Some(Problem { code: Some(code(&body.error).to_owned()), message: words(&body.error) })
 }

@@ -48,6 +48,17 @@ impl PaymentIntent {
         };
         if refunded < released { refunded } else { refunded - released }
     }
+
+    /// As it is after this refund, which was not counted yet: to ask once more could fail, and the
+    /// money has moved.
+    pub fn refunded_by(mut self, refund: &Refund) -> PaymentIntent {
+        if let Some(Expandable::Object(charge)) = &mut self.latest_charge
+            && !refund.is_refused()
+        {
+            charge.amount_refunded += refund.amount;
+        }
+        self
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -111,6 +122,12 @@ pub struct Refund {
     pub payment_intent: Option<Expandable<PaymentIntent>>,
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Refund {
+    pub fn is_refused(&self) -> bool {
+        matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,5 +1,9 @@
 //! Whole operations against documents as the API reference shows them.
 
+mod looked_for;
+mod released;
+mod statuses;
+
 use crossdock_sdk::canonical::common::PaymentMethod;
 use crossdock_sdk::canonical::orders::PaymentToken;
 use crossdock_sdk::canonical::payments::{PaymentStatus, Settlement, SettlementLineKind};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Failure, form, invalid, reference};
+use super::{Answer, Call, Failure, form, in_steps, invalid, reference};
 use crate::state::{State, now_s};
 
 const EVIDENCE_S: i64 = 7 * 24 * 3600;
@@ -32,7 +32,12 @@ impl State {
         let charge = self.stripe.charges.get(&charge_id)?.clone();
         let captured = charge["amount_captured"].as_i64().unwrap_or(0);
         let refunded = charge["amount_refunded"].as_i64().unwrap_or(0);
-        let left = captured - refunded;
+        // What was released counts as refunded, see `release`.
+        let left = if charge["captured"] == true {
+            charge["amount"].as_i64().unwrap_or(0) - refunded
+        } else {
+            captured - refunded
+        };
         let amount = wanted.unwrap_or(left);
         if left <= 0 {
             let (code, message) = if captured == 0 {
@@ -51,6 +56,7 @@ impl State {
             );
             return Err(invalid(400, None, &message, Some("amount")));
         }
+        in_steps(amount, charge["currency"].as_str().unwrap_or_default(), "amount")?;
         let id = self.stripe.refunds.insert(json!({
             "object": "refund", "amount": amount, "balance_transaction": null,
             "charge": charge_id, "created": now_s(), "currency": charge["currency"],
@@ -64,13 +70,38 @@ impl State {
         let refund = refund.clone();
         let row = self.stripe.charges.get_mut(&charge_id)?;
         row["amount_refunded"] = json!(refunded + amount);
-        row["refunded"] = json!(refunded + amount == captured);
+        row["refunded"] = json!(amount == left);
         let row = row.clone();
         let reference = reference(params, &row);
         self.effects.count("stripe", "refund.create", &reference, call.key);
         self.stripe_event("refund.created", &refund, Some(call));
         self.stripe_event("charge.refunded", &row, Some(call));
         Ok(refund)
+    }
+
+    /// What is not captured goes back to the card. Stripe keeps that as a refund of the charge, though
+    /// the money never moved: it has no balance transaction.
+    pub(super) fn release(
+        &mut self,
+        charge_id: &str,
+        amount: i64,
+        call: Option<&Call>,
+    ) -> Result<(), Failure> {
+        if amount == 0 {
+            return Ok(());
+        }
+        let charge = self.stripe.charges.get_mut(charge_id)?;
+        charge["amount_refunded"] = json!(charge["amount_refunded"].as_i64().unwrap_or(0) + amount);
+        charge["refunded"] = json!(charge["amount_refunded"] == charge["amount"]);
+        let charge = charge.clone();
+        self.stripe.refunds.insert(json!({
+            "object": "refund", "amount": amount, "balance_transaction": null,
+            "charge": charge_id, "created": now_s(), "currency": charge["currency"],
+            "metadata": {}, "payment_intent": charge["payment_intent"], "reason": null,
+            "receipt_number": null, "status": "succeeded",
+        }));
+        self.stripe_event("charge.refunded", &charge, call);
+        Ok(())
     }
 
     /// A customer disputes a charge; None when there is no such charge or it is disputed already.

@@ -1,8 +1,8 @@
-//! Payment intents: create, confirm, capture (once or several times), cancel, search.
+//! Payment intents: create, confirm, capture (once or several times), cancel.
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Failure, Stripe, form, invalid, reference};
+use super::{Answer, Call, Failure, form, in_steps, invalid, reference};
 use crate::state::{State, now_s};
 use crate::world::Step;
 
@@ -33,6 +33,7 @@ impl State {
             let message = format!("Invalid currency: {currency}.");
             return Err(invalid(400, None, &message, Some("currency")));
         }
+        in_steps(amount, currency, "amount")?;
         let method = form::text(params, "payment_method");
         let manual = form::text(params, "capture_method") == Some("manual");
         let secret = self.word(16);
@@ -235,6 +236,7 @@ impl State {
                 Some("amount_to_capture"),
             ));
         }
+        in_steps(amount, row["currency"].as_str().unwrap_or_default(), "amount_to_capture")?;
         let multiple =
             row["payment_method_options"]["card"]["request_multicapture"] == "if_available";
         if !last && !multiple {
@@ -267,6 +269,7 @@ impl State {
         let charge = charge.clone();
         self.stripe_event("charge.captured", &charge, call);
         if done {
+            self.release(&charge_id, intent["amount"].as_i64().unwrap_or(0) - received, call)?;
             self.stripe_event("payment_intent.succeeded", &intent, call);
         }
         if intent["payment_method"] == "pm_card_createDispute" && done {
@@ -290,6 +293,9 @@ impl State {
         let row = row.clone();
         let reference = reference(call.params, &row);
         self.effects.count("stripe", "payment.cancel", &reference, call.key);
+        if let Some(charge) = row["latest_charge"].as_str() {
+            self.release(charge, row["amount"].as_i64().unwrap_or(0), Some(call))?;
+        }
         self.stripe_event("payment_intent.canceled", &row, Some(call));
         Ok(row)
     }
@@ -321,45 +327,6 @@ impl State {
         }));
         let _ = self.authorise(&id, None, true);
         id
-    }
-}
-
-impl Stripe {
-    /// `metadata['order_id']:'O-1' AND status:'succeeded'`.
-    pub(super) fn search_intents(&self, params: &Map<String, Value>) -> Answer {
-        let Some(query) = form::text(params, "query") else {
-            return Err(missing("query"));
-        };
-        let mut clauses = Vec::new();
-        for clause in query.split(" AND ") {
-            let parsed = clause.split_once(':').map(|(field, value)| {
-                let value = value.trim().trim_matches(['\'', '"']).to_owned();
-                let field = field.trim();
-                let field = match field.strip_prefix("metadata[") {
-                    Some(name) => format!("/metadata/{}", name.trim_matches(['\'', '"', ']'])),
-                    None => format!("/{field}"),
-                };
-                (field, value)
-            });
-            match parsed {
-                Some(parsed) => clauses.push(parsed),
-                None => {
-                    let message = "We were unable to parse your search query.";
-                    return Err(invalid(400, None, message, Some("query")));
-                }
-            }
-        }
-        let limit = form::integer(params, "limit")?.unwrap_or(10).clamp(1, 100) as usize;
-        let matching = self.intents.newest_first().filter(|row| {
-            clauses.iter().all(|(pointer, wanted)| {
-                row.pointer(pointer).and_then(Value::as_str) == Some(wanted.as_str())
-            })
-        });
-        let data: Vec<Value> = matching.take(limit).cloned().collect();
-        Ok(json!({
-            "object": "search_result", "data": data, "has_more": false, "next_page": null,
-            "url": "/v1/payment_intents/search",
-        }))
     }
 }
 

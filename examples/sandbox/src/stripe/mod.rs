@@ -147,8 +147,7 @@ fn once(state: &mut State, request: &Request, request_id: &str) -> Reply {
 /// What Stripe refuses whatever the objects are: too deep, and on a list beside its elements.
 fn expandable(request: &Request, paths: &[String]) -> Result<(), Failure> {
     let is_list = request.method == "GET"
-        && matches!(request.segments().as_slice(), ["v1", name] if *name != "balance")
-        || matches!(request.segments().as_slice(), ["v1", _, "search"]);
+        && matches!(request.segments().as_slice(), ["v1", name] if *name != "balance");
     for path in paths {
         if path.split('.').count() > EXPAND_LEVELS_MAX {
             let message = format!(
@@ -171,7 +170,6 @@ fn route(state: &mut State, request: &Request, call: &Call) -> Answer {
     let segments = request.segments();
     match (request.method.as_str(), segments.as_slice()) {
         ("POST", ["v1", "payment_intents"]) => state.create_intent(call),
-        ("GET", ["v1", "payment_intents", "search"]) => state.stripe.search_intents(call.params),
         ("POST", ["v1", "payment_intents", id]) => state.update_intent(id, call),
         ("POST", ["v1", "payment_intents", id, "confirm"]) => state.confirm_intent(id, call),
         ("POST", ["v1", "payment_intents", id, "capture"]) => state.capture_intent(id, call),
@@ -365,6 +363,16 @@ fn invalid(status: u16, code: Option<&str>, message: &str, param: Option<&str>) 
         error["param"] = json!(param);
     }
     Failure { status, error }
+}
+
+/// Currencies with three decimals move in steps of ten, for the networks' sake.
+fn in_steps(amount: i64, currency: &str, param: &str) -> Result<(), Failure> {
+    let thousandths = ["bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"];
+    if thousandths.contains(&currency.to_lowercase().as_str()) && amount % 10 != 0 {
+        let message = format!("Invalid {currency} amount {amount}: the last digit must be 0.");
+        return Err(invalid(400, Some("parameter_invalid_integer"), &message, Some(param)));
+    }
+    Ok(())
 }
 
 fn unrecognised(request: &Request) -> Failure {

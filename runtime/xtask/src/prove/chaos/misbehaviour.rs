@@ -23,8 +23,7 @@ pub fn rules() -> Value {
         { "kind": "cut-after", "probability": 0.004 },
         { "kind": "garbage", "probability": 0.002 },
         { "kind": "silence", "probability": 0.0005, "latency_ms": 60_000 },
-        // What a product documents to be late: Stripe's search, a carrier's tracking.
-        { "kind": "stale-read", "product": "stripe", "path": "/v1/payment_intents/search", "probability": 0.3, "latency_ms": 3000 },
+        // What a product documents to be late: a carrier's tracking.
         { "kind": "stale-read", "product": "karrio", "path": "/v1/trackers", "probability": 0.1, "latency_ms": 3000 },
         // A real limit: what it refuses depends on the moment and not on the seed.
         { "kind": "quota", "product": "karrio", "per_second": 150 },

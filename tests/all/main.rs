@@ -27,3 +27,4 @@ mod slow;
 mod sources;
 mod support;
 mod tls;
+mod tokens;

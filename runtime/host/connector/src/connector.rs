@@ -198,9 +198,7 @@ impl Connector {
             (judged, _) => judged,
         };
         if let Err(CallError::Fault(Fault { retry: Retry::RefreshAuth, .. })) = &judged {
-            for upstream in self.grants.upstreams.values() {
-                upstream.tokens.forget_any().await;
-            }
+            circumstances.traces.forget_tokens();
         }
         judged
     }

@@ -92,6 +92,8 @@ pub(crate) struct Traces {
     withheld: Mutex<Option<Fault>>,
     /// The budget that kept the first request from leaving.
     held: Mutex<Option<Refused>>,
+    /// The token that each upstream was last sent.
+    tokens: Mutex<Vec<(Arc<Upstream>, Secret)>>,
     /// What became of the last request that left: 0 none did, 1 answered, 2 not (yet) or with a 5xx.
     health: AtomicU32,
 }
@@ -142,6 +144,21 @@ impl Traces {
     pub(crate) fn held(&self) -> Option<Refused> {
         let held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         held.filter(|_| self.requests.load(Ordering::Relaxed) == 1)
+    }
+
+    pub(crate) fn used(&self, upstream: &Arc<Upstream>, token: &Secret) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        tokens.retain(|(other, _)| !Arc::ptr_eq(other, upstream));
+        tokens.push((upstream.clone(), token.clone()));
+    }
+
+    /// The call says that its credentials were refused: the tokens that it used are no longer, those
+    /// that others have got meanwhile stay.
+    pub(crate) fn forget_tokens(&self) {
+        let tokens = self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for (upstream, token) in tokens.iter() {
+            upstream.tokens.forget(token);
+        }
     }
 
     pub(crate) fn ill(&self) {

@@ -98,6 +98,10 @@ fn act(call: Call, input: Order) -> Result<Spoils, Fault> {
             panic!("after the request")
         }
         "http-swallow" => said(format!("{:?}", http::request(arg, &call.key).is_err())),
+        "http-refused" => {
+            let _ = http::request(arg, &call.key);
+            Err(fault("refresh-auth", "refused", "says the guest"))
+        }
         "http-unknown" => match http::request(arg, &call.key) {
             Ok(answer) => said(answer),
             Err(error) => Err(fault("outcome-unknown", "transport", &error)),

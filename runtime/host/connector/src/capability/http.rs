@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::auth::Outgoing;
 use super::door::{Heard, Refused};
 use super::resolver::PRIVATE_ADDRESS;
-use super::token::Refusal;
+use super::token::{Cause, Refusal, Tokens};
 use super::upstream::{SendError, Upstream};
 use crate::error::{Fault, Retry};
 use crate::guest::Circumstances;
@@ -59,7 +59,7 @@ impl WasiHttpHooks for Egress {
 /// One request of the guest, as it will leave (perhaps twice, with a new token).
 struct Leaving<'a> {
     circumstances: &'a Circumstances,
-    upstream: &'a Upstream,
+    upstream: &'a Arc<Upstream>,
     method: Method,
     path: String,
     headers: HeaderMap,
@@ -123,18 +123,26 @@ async fn forward(
 
 impl Leaving<'_> {
     async fn go(&self) -> Result<Response<Full<Bytes>>, Error> {
-        let tokens = &self.upstream.tokens;
-        let token = self.in_time(tokens.get(self.upstream)).await?;
-        let token = token.map_err(|refusal| self.without_credentials(refusal))?;
+        let token = self.token().await?;
         let response = self.attempt(token.as_ref()).await?;
-        let Some(token) = token.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+        let Some(used) = token.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
             return Ok(response);
         };
         // The token was refused, so nothing has happened: once more with a new one.
-        tokens.forget(&token).await;
-        let token = self.in_time(tokens.get(self.upstream)).await?;
+        self.upstream.tokens.forget(&used);
+        match self.token().await? {
+            Some(token) if token != used => self.attempt(Some(&token)).await,
+            _ => Ok(response),
+        }
+    }
+
+    async fn token(&self) -> Result<Option<Secret>, Error> {
+        let token = self.in_time(Tokens::get(self.upstream)).await?;
         let token = token.map_err(|refusal| self.without_credentials(refusal))?;
-        self.attempt(token.as_ref()).await
+        if let Some(token) = &token {
+            self.circumstances.traces.used(self.upstream, token);
+        }
+        Ok(token)
     }
 
     async fn attempt(&self, token: Option<&Secret>) -> Result<Response<Full<Bytes>>, Error> {
@@ -146,7 +154,7 @@ impl Leaving<'_> {
             body: &self.body,
         };
         self.upstream.auth().apply(token, outgoing, jiff::Timestamp::now()).map_err(|message| {
-            self.without_credentials(Refusal { definite: true, message, status: None })
+            self.without_credentials(Refusal { cause: Cause::Definite, message, status: None })
         })?;
         let _permit = match self.upstream.door() {
             Some(door) => {
@@ -237,17 +245,21 @@ impl Leaving<'_> {
     /// Nothing has left, and the guest cannot know why: the host's word replaces its fault.
     fn without_credentials(&self, refusal: Refusal) -> Error {
         let name = self.upstream.name();
-        if !refusal.definite {
-            self.circumstances.traces.ill();
-        }
+        let (retry, status) = match refusal.cause {
+            Cause::Budget(refused) => return self.over_budget(refused),
+            // Not a word of the system on this message: its class is that of the credentials.
+            Cause::Definite => (Retry::Never, None),
+            Cause::Passing { after } => {
+                self.circumstances.traces.ill();
+                let after_ms = after.map(|after| u64::try_from(after.as_millis()));
+                (Retry::Later { after_ms: after_ms.and_then(Result::ok) }, refusal.status)
+            }
+        };
         self.circumstances.traces.withhold(Fault {
-            retry: match refusal.definite {
-                true => Retry::Never,
-                false => Retry::Later { after_ms: None },
-            },
+            retry,
             code: "upstream-credentials".to_owned(),
             message: redact(&format!("no credentials for upstream `{name}`: {}", refusal.message)),
-            status: refusal.status,
+            status,
         });
         Error::HttpRequestDenied
     }

@@ -1,192 +1,197 @@
 //! Tokens that a system gives for credentials: fetched once for everyone who waits, kept until they
-//! run out, fetched again when the system refuses them.
+//! run out, fetched again when the system refuses them. A service that gives none is not asked by
+//! every message, but after pauses that grow.
 
+mod fetch;
+
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method};
-use http_body_util::{BodyExt, Limited};
-use tokio::sync::Mutex;
-
-use super::auth::{Auth, OAuth2, TokenLogin, percent};
+use super::door::Refused;
 use super::upstream::Upstream;
-use crate::secret::{Secret, redact};
+use crate::secret::Secret;
 
+/// The tokens of one upstream, shared by all calls.
 #[derive(Default)]
 pub(crate) struct Tokens {
+    state: Mutex<State>,
     /// Held while a token is fetched, so that the others wait for this one instead of asking too.
-    current: Mutex<Option<Token>>,
-}
-
-struct Token {
-    secret: Secret,
-    until: Instant,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why there is no token.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
-    /// The system refused the credentials: trying again does not help.
-    pub(crate) definite: bool,
+    pub(crate) cause: Cause,
     pub(crate) message: String,
     pub(crate) status: Option<u16>,
 }
 
-const ANSWER_BYTES_MAX: usize = 256 << 10;
-/// A token is not used in its last moments: it could run out under way.
-const MARGIN: Duration = Duration::from_secs(10);
-const LIFETIME_DEFAULT_S: u64 = 300;
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cause {
+    /// The service refused the credentials: a person must act.
+    Definite,
+    /// It is down or busy; `after`, when it says how long.
+    Passing { after: Option<Duration> },
+    /// The upstream's own budget did not let the question out.
+    Budget(Refused),
+}
+
+#[derive(Clone, Debug)]
+struct Fetched {
+    secret: Secret,
+    until: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Token>,
+    /// The last word of the service, while it gives no token.
+    refusal: Option<Told>,
+    refusals_in_a_row: u32,
+    /// Tokens that the system refused soon after they were fetched.
+    early_in_a_row: u32,
+}
+
+struct Token {
+    secret: Secret,
+    /// Not used from here on.
+    until: Instant,
+    got_at: Instant,
+    refused: bool,
+}
+
+struct Told {
+    refusal: Refusal,
+    at: Instant,
+    /// The service is not asked before.
+    until: Instant,
+}
+
+/// After the first refusal of credentials, and at most: a service may lock out who knocks on.
+const PAUSE_REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// While the service is down.
+const PAUSE_DOWN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Between tokens that the system refuses though they are new. The first is replaced at once.
+const PAUSE_EARLY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 impl Tokens {
     /// The current token, if this kind of credential has any.
-    pub(crate) async fn get(&self, upstream: &Upstream) -> Result<Option<Secret>, Refusal> {
-        let request = match upstream.auth() {
-            Auth::OAuth2ClientCredentials(oauth) => client_credentials(oauth)?,
-            Auth::TokenLogin(login) => token_login(login),
-            _ => return Ok(None),
-        };
-        let mut current = self.current.lock().await;
-        if let Some(token) = current.as_ref().filter(|token| Instant::now() < token.until) {
-            return Ok(Some(token.secret.clone()));
+    pub(crate) async fn get(upstream: &Arc<Upstream>) -> Result<Option<Secret>, Refusal> {
+        let Some(request) = fetch::request(upstream.auth()) else { return Ok(None) };
+        let tokens = &upstream.tokens;
+        let asked_at = Instant::now();
+        if let Some(known) = tokens.state().known(asked_at, asked_at) {
+            return known.map(Some);
         }
-        *current = None;
-        let token = fetch(upstream, request).await?;
-        let secret = token.secret.clone();
-        *current = Some(token);
-        Ok(Some(secret))
-    }
-
-    /// The system refused `used`: the next one who asks gets a new one. A token that was renewed
-    /// meanwhile stays.
-    pub(crate) async fn forget(&self, used: &Secret) {
-        let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|token| token.secret == *used) {
-            *current = None;
+        let turn = tokens.turn.clone().lock_owned().await;
+        if let Some(known) = tokens.state().known(asked_at, Instant::now()) {
+            return known.map(Some);
         }
-    }
-
-    pub(crate) async fn forget_any(&self) {
-        *self.current.lock().await = None;
-    }
-}
-
-struct TokenRequest<'a> {
-    target: &'a str,
-    headers: HeaderMap,
-    body: Bytes,
-    /// JSON Pointers into the answer.
-    token: &'a str,
-    expires_in: Option<&'a str>,
-    lifetime: Duration,
-}
-
-fn client_credentials(oauth: &OAuth2) -> Result<TokenRequest<'_>, Refusal> {
-    let mut form = "grant_type=client_credentials".to_owned();
-    let mut field = |name: &str, value: &str| {
-        form.push_str(&format!("&{}={}", percent(name), percent(value)));
-    };
-    for (name, value) in &oauth.extra {
-        field(name, value);
-    }
-    if let Some(scope) = &oauth.scope {
-        field("scope", scope);
-    }
-    let mut headers = headers("application/x-www-form-urlencoded");
-    if oauth.secret_in_body {
-        field("client_id", &oauth.client_id);
-        field("client_secret", oauth.client_secret.expose());
-    } else {
-        let pair =
-            format!("{}:{}", percent(&oauth.client_id), percent(oauth.client_secret.expose()));
-        let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
-            .map_err(|_| definite("the client id cannot be sent in a header"))?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    Ok(TokenRequest {
-        target: &oauth.token_url,
-        headers,
-        body: form.into(),
-        token: "/access_token",
-        expires_in: Some("/expires_in"),
-        lifetime: Duration::from_secs(LIFETIME_DEFAULT_S),
-    })
-}
-
-fn token_login(login: &TokenLogin) -> TokenRequest<'_> {
-    let plain = login.fields.iter().map(|(name, value)| (name, value.as_str()));
-    let secret = login.secrets.iter().map(|(name, value)| (name, value.expose()));
-    let body: serde_json::Map<String, serde_json::Value> =
-        plain.chain(secret).map(|(name, value)| (name.clone(), value.into())).collect();
-    TokenRequest {
-        target: &login.login_url,
-        headers: headers("application/json"),
-        body: serde_json::Value::Object(body).to_string().into(),
-        token: &login.token,
-        expires_in: login.expires_in.as_deref(),
-        lifetime: login.lifetime,
-    }
-}
-
-fn headers(content_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers
-}
-
-async fn fetch(upstream: &Upstream, request: TokenRequest<'_>) -> Result<Token, Refusal> {
-    let asked = async {
-        let _permit = match upstream.door() {
-            Some(door) => Some(door.enter().await.map_err(|_| passing("its budget is spent"))?),
-            None => None,
-        };
-        let response = upstream
-            .send(Method::POST, request.target, request.headers, request.body)
-            .await
-            .map_err(|error| passing(&format!("the token service cannot be reached: {error:?}")))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|_| passing("the token service's answer broke off or is too long"))?
-            .to_bytes();
-        Ok((status, body))
-    };
-    let (status, body) = tokio::time::timeout(upstream.timeout(), asked)
-        .await
-        .map_err(|_| passing("the token service did not answer in time"))??;
-    if !status.is_success() {
-        let refused = status.is_client_error() && status.as_u16() != 429;
-        return Err(Refusal {
-            definite: refused,
-            message: format!("the token service answered {status}"),
-            status: Some(status.as_u16()),
+        let (request, upstream) = (request?, upstream.clone());
+        // A task of its own: the call that asks may end before the answer, and others wait for it.
+        let fetching = tokio::spawn(async move {
+            let fetched = fetch::fetch(&upstream, request).await;
+            if let Err(refusal) = &fetched {
+                let (upstream, reason) = (upstream.name(), refusal.message.as_str());
+                tracing::warn!(upstream, reason, "no token");
+            }
+            let kept = upstream.tokens.state().keep(fetched, Instant::now());
+            drop(turn);
+            kept
         });
+        let fetched = fetching.await;
+        fetched.unwrap_or_else(|_| Err(fetch::passing("the runtime is stopping"))).map(Some)
     }
-    let answer: serde_json::Value = serde_json::from_slice(&body)
-        .map_err(|_| definite("the token service's answer is not JSON"))?;
-    let token =
-        answer.pointer(request.token).and_then(|token| token.as_str()).ok_or_else(|| {
-            definite(&format!("the token service's answer holds no text at `{}`", request.token))
-        })?;
-    let lifetime = request
-        .expires_in
-        .and_then(|pointer| answer.pointer(pointer))
-        .and_then(|seconds| seconds.as_u64().or_else(|| seconds.as_str()?.parse().ok()))
-        .map_or(request.lifetime, Duration::from_secs);
-    // A short-lived token is used for half its life rather than never.
-    let useful = lifetime.saturating_sub(MARGIN).max(lifetime / 2);
-    Ok(Token { secret: Secret::new(token), until: Instant::now() + useful })
+
+    /// The system refused `used`: whoever asks now gets a new one. A token that was renewed meanwhile
+    /// stays, and so does for a while one that is refused as early as the one before.
+    pub(crate) fn forget(&self, used: &Secret) {
+        self.state().forget(used, Instant::now());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
-fn definite(message: &str) -> Refusal {
-    Refusal { definite: true, message: redact(message), status: None }
+impl State {
+    /// What one who came at `asked_at` gets without asking the service. Who waited while others asked
+    /// gets what they got.
+    fn known(&self, asked_at: Instant, now: Instant) -> Option<Result<Secret, Refusal>> {
+        if let Some(token) = &self.token
+            && (now < token.until || asked_at <= token.got_at && !token.refused)
+        {
+            return Some(Ok(token.secret.clone()));
+        }
+        let told = self.refusal.as_ref()?;
+        if now >= told.until && asked_at > told.at {
+            return None;
+        }
+        let mut refusal = told.refusal.clone();
+        let left = told.until.saturating_duration_since(now);
+        match &mut refusal.cause {
+            Cause::Passing { after } => *after = Some(left),
+            Cause::Definite => {
+                let message = format!("{}; asked again in {} s", refusal.message, left.as_secs());
+                refusal.message = message;
+            }
+            Cause::Budget(_) => {}
+        }
+        Some(Err(refusal))
+    }
+
+    fn keep(&mut self, fetched: Result<Fetched, Refusal>, now: Instant) -> Result<Secret, Refusal> {
+        match fetched {
+            Ok(Fetched { secret, until }) => {
+                self.early_in_a_row = match &self.token {
+                    Some(before) if before.refused => self.early_in_a_row,
+                    _ => 0,
+                };
+                let token = Token { secret: secret.clone(), until, got_at: now, refused: false };
+                self.token = Some(token);
+                self.refusal = None;
+                self.refusals_in_a_row = 0;
+                Ok(secret)
+            }
+            Err(refusal) => {
+                self.refusals_in_a_row += 1;
+                let pause = match &refusal.cause {
+                    Cause::Definite => growing(PAUSE_REFUSED, self.refusals_in_a_row),
+                    Cause::Passing { after: Some(after) } => *after,
+                    Cause::Passing { after: None } => growing(PAUSE_DOWN, self.refusals_in_a_row),
+                    Cause::Budget(_) => Duration::ZERO,
+                };
+                self.refusal = Some(Told { refusal: refusal.clone(), at: now, until: now + pause });
+                Err(refusal)
+            }
+        }
+    }
+
+    fn forget(&mut self, used: &Secret, now: Instant) {
+        let Some(token) = self.token.as_mut() else { return };
+        if token.refused || token.secret != *used {
+            return;
+        }
+        token.refused = true;
+        let age = now.saturating_duration_since(token.got_at);
+        if age >= PAUSE_EARLY.1 {
+            self.early_in_a_row = 0;
+        }
+        // A system that refuses every token must not make us ask for one with every message.
+        let pause = match self.early_in_a_row {
+            0 => Duration::ZERO,
+            before => growing(PAUSE_EARLY, before),
+        };
+        token.until = token.until.min(token.got_at + pause);
+        self.early_in_a_row += 1;
+    }
 }
 
-fn passing(message: &str) -> Refusal {
-    Refusal { definite: false, message: redact(message), status: None }
+/// Doubled with each time in a row, from the first on.
+fn growing((first, max): (Duration, Duration), times: u32) -> Duration {
+    first.saturating_mul(1 << times.saturating_sub(1).min(10)).min(max)
 }
+
+#[cfg(test)]
+mod tests;

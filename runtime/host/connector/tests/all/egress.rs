@@ -1,19 +1,18 @@
 //! The way out: addresses, credentials, tokens, budgets, and what is known of a request that failed.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use connector::{
-    Auth, BoxFuture, CallError, Connector, ConnectorConfig, Door, Fault, Heard, Limits, OAuth2,
-    Permit, Refused, Retry, Runtime, Secret, TokenLogin, Upstream, UpstreamOptions,
+    Auth, BoxFuture, CallError, Connector, ConnectorConfig, Door, Heard, Limits, Permit, Refused,
+    Retry, Runtime, Secret, Upstream, UpstreamOptions,
 };
 
 use crate::guests::{act, act_in, context, hostile, hostile_with, runtime};
 use crate::server::{Answer, Server, say};
 
-async fn with(runtime: &Runtime, options: UpstreamOptions) -> Connector {
+pub async fn with(runtime: &Runtime, options: UpstreamOptions) -> Connector {
     hostile(runtime, Some(Upstream::new("victim", options).unwrap())).await
 }
 
@@ -137,121 +136,6 @@ async fn bodies_are_bounded_both_ways() {
     let error = act(&hostile, "attack", "http", line).await.unwrap_err();
     assert_eq!(retry(&error), Retry::Later { after_ms: None }, "it never left: {error:?}");
     assert_eq!(server.asked().len(), 1);
-}
-
-/// Answers 200 for the newest token only.
-fn token_server(lifetime: &'static str) -> impl Fn(&crate::server::Asked) -> Answer + Send + Sync {
-    let issued = AtomicU32::new(0);
-    move |asked| match asked.path.as_str() {
-        "/token" => {
-            let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
-            say(
-                200,
-                format!(r#"{{"access_token":"token-number-{number}","expires_in":{lifetime}}}"#),
-            )
-        }
-        "/rotate" => {
-            issued.fetch_add(1, Ordering::SeqCst);
-            say(200, "")
-        }
-        _ => {
-            let expected = format!("Bearer token-number-{}", issued.load(Ordering::SeqCst));
-            match asked.header("authorization") == Some(&expected) {
-                true => say(200, "welcome"),
-                false => say(401, "who are you"),
-            }
-        }
-    }
-}
-
-fn oauth(url: &str) -> Auth {
-    Auth::OAuth2ClientCredentials(OAuth2 {
-        token_url: format!("{url}/token"),
-        client_id: "crossdock".into(),
-        client_secret: Secret::new("client-secret-of-the-test"),
-        scope: Some("orders write".into()),
-        extra: BTreeMap::new(),
-        secret_in_body: false,
-    })
-}
-
-#[tokio::test]
-async fn one_token_is_fetched_for_everyone_and_again_when_it_is_refused() {
-    let server = Server::start(token_server("3600")).await;
-    let runtime = runtime();
-    let hostile =
-        Arc::new(with(&runtime, UpstreamOptions::new(&server.url, oauth(&server.url))).await);
-    let calls: Vec<_> = (0..8)
-        .map(|_| {
-            let hostile = hostile.clone();
-            tokio::spawn(async move {
-                act(&hostile, "look", "http", "GET http://victim/x").await.unwrap()
-            })
-        })
-        .collect();
-    for call in calls {
-        assert!(call.await.unwrap().ends_with("welcome"));
-    }
-    let tokens = || server.asked().iter().filter(|asked| asked.path == "/token").count();
-    assert_eq!(tokens(), 1, "one fetch for eight calls");
-    let asked = server.asked();
-    let fetch = asked.iter().find(|asked| asked.path == "/token").unwrap();
-    assert_eq!(fetch.body, b"grant_type=client_credentials&scope=orders%20write");
-    assert!(fetch.header("authorization").unwrap().starts_with("Basic "));
-
-    // The system forgets the token: the next call gets a new one and is none the wiser.
-    act(&hostile, "look", "http", "GET http://victim/rotate").await.unwrap();
-    let answer = act(&hostile, "attack", "http", "POST http://victim/x").await.unwrap();
-    assert!(answer.ends_with("welcome"), "{answer}");
-    assert_eq!(tokens(), 2);
-
-    // A fault `refresh-auth` drops the token too.
-    act(&hostile, "look", "fault", "refresh-auth").await.unwrap_err();
-    act(&hostile, "look", "http", "GET http://victim/x").await.unwrap();
-    assert_eq!(tokens(), 3);
-}
-
-#[tokio::test]
-async fn a_token_that_ran_out_is_not_used() {
-    let server = Server::start(token_server("0")).await;
-    let runtime = runtime();
-    let hostile = with(&runtime, UpstreamOptions::new(&server.url, oauth(&server.url))).await;
-    for _ in 0..3 {
-        act(&hostile, "look", "http", "GET http://victim/x").await.unwrap();
-    }
-    let tokens = server.asked().iter().filter(|asked| asked.path == "/token").count();
-    assert_eq!(tokens, 3);
-}
-
-#[tokio::test]
-async fn refused_credentials_are_the_hosts_fault_to_report() {
-    let server = Server::start(|asked| match asked.path.as_str() {
-        "/login" => say(403, "no"),
-        _ => say(200, ""),
-    })
-    .await;
-    let runtime = runtime();
-    let login = Auth::TokenLogin(TokenLogin {
-        login_url: "/login".into(),
-        fields: [("email".to_owned(), "me@example".to_owned())].into(),
-        secrets: [("password".to_owned(), Secret::new("password-of-the-test"))].into(),
-        token: "/access".into(),
-        expires_in: None,
-        lifetime: Duration::from_secs(600),
-        header: "Authorization".into(),
-        prefix: "JWT ".into(),
-    });
-    let hostile = with(&runtime, UpstreamOptions::new(&server.url, login)).await;
-    let error = act(&hostile, "attack", "http", "POST http://victim/x").await.unwrap_err();
-    let CallError::Fault(Fault { retry, code, message, status }) = error else {
-        panic!("{error:?}")
-    };
-    assert_eq!((retry, code.as_str(), status), (Retry::Never, "upstream-credentials", Some(403)));
-    assert!(message.contains("`victim`"), "{message}");
-    assert_eq!(
-        serde_json::from_slice::<serde_json::Value>(&server.asked()[0].body).unwrap(),
-        serde_json::json!({"email": "me@example", "password": "password-of-the-test"})
-    );
 }
 
 /// Lets so many in, and remembers pauses.

@@ -6,4 +6,5 @@ mod guests;
 mod load;
 mod secrecy;
 mod server;
+mod tokens;
 mod values;

@@ -2,6 +2,7 @@
 //! path.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +28,8 @@ pub enum Answer {
     /// Takes the request in and hangs up.
     Cut,
     Silence,
+    /// 200 with this body, after a while.
+    Late(Duration, String),
 }
 
 pub fn say(status: u16, body: impl Into<String>) -> Answer {
@@ -88,7 +91,15 @@ async fn serve(
         let asked = Asked { method, path, headers, body: buffer.drain(..length).collect() };
         let answer = answer(&asked);
         log.lock().unwrap().push(asked);
+        let answer = match answer {
+            Answer::Late(after, body) => {
+                tokio::time::sleep(after).await;
+                say(200, body)
+            }
+            at_once => at_once,
+        };
         match answer {
+            Answer::Late(..) => unreachable!("it was waited for"),
             Answer::Cut => return,
             Answer::Silence => std::future::pending().await,
             Answer::Say(status, headers, body) => {

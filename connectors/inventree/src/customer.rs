@@ -9,27 +9,36 @@ use serde_json::json;
 use crate::Config;
 use crate::client::{Answer, expect, get, list, post};
 use crate::objects::{Address, Company, SalesOrder};
+use crate::order::refusal;
 
+/// The longest customer number and line of an address; the longest postal code.
+const NUMBER_MAX: usize = 50;
+const LINE_MAX: usize = 50;
+const POSTAL_CODE_MAX: usize = 10;
 /// The longest name of a company, title and shipping notes of an address; what is longer is cut.
 const TEXT_MAX: usize = 100;
 
-/// The company of an order's customer, created where there is none; none for a customer without a
-/// number where no guest is configured.
-pub fn company(order: &Order, config: &Config) -> Result<Option<i64>, Fault> {
+/// The company of an order's customer, created where there is none. Refused for a customer without
+/// a number where no guest is configured.
+pub fn company(order: &Order, config: &Config) -> Answer<i64> {
     let Some(number) = order.sold_to.customer.as_ref().or(config.guest.as_ref()) else {
-        return Ok(None);
+        return Ok(Err(refusal("customer-unknown", "InvenTree knows no such customer")));
     };
+    if number.chars().count() > NUMBER_MAX {
+        let message = format!("a customer number of more than {NUMBER_MAX} characters");
+        return Ok(Err(refusal("customer", &message)));
+    }
     let query = [("search", number.as_str()), ("is_customer", "true")];
     let found: Vec<Company> = list("/api/company/", &query)?;
     if let Some(company) = found.iter().find(|c| c.tax_id.as_deref() == Some(number.as_str())) {
-        return Ok(Some(company.pk));
+        return Ok(Ok(company.pk));
     }
     let values = json!({
         "name": cut(&order.sold_to.name, TEXT_MAX), "tax_id": number, "is_customer": true, "active": true,
         "currency": order.currency,
     });
     let created: Company = expect(post("/api/company/", &values)?)?;
-    Ok(Some(created.pk))
+    Ok(Ok(created.pk))
 }
 
 /// The company's address as it is written here, created where there is none such.
@@ -40,6 +49,18 @@ pub fn address(company: i64, consignee: &Consignee) -> Answer<i64> {
     let notes = cut(consignee.instructions.as_deref().unwrap_or_default(), TEXT_MAX);
     let region = address.region.clone().unwrap_or_default();
     let postal_code = address.postal_code.clone().unwrap_or_default();
+    let texts = [
+        ("first line", &first, LINE_MAX),
+        ("further lines", &rest, LINE_MAX),
+        ("city", &address.city, LINE_MAX),
+        ("region", &region, LINE_MAX),
+        ("postal code", &postal_code, POSTAL_CODE_MAX),
+    ];
+    // Goods go there: what does not fit is not cut.
+    if let Some((name, _, max)) = texts.iter().find(|(_, text, max)| text.chars().count() > *max) {
+        let message = format!("InvenTree has room for {max} characters of the {name}");
+        return Ok(Err(refusal("address", &message)));
+    }
     let title = cut(&consignee.name, TEXT_MAX);
     let known: Vec<Address> = list("/api/company/address/", &[("company", &company.to_string())])?;
     let same = |known: &&Address| {

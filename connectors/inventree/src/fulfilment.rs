@@ -139,8 +139,15 @@ impl probe::Guest for Connector {
     }
 }
 
+/// The longest `reference` of a shipment, and room for the number of a further one.
+const ID_MAX: usize = 97;
+
 fn request(input: &RequestShipmentInput, config: &Config) -> Answer<Shipment> {
     let order = &input.order;
+    if input.id.chars().count() > ID_MAX {
+        let message = format!("a shipment id of more than {ID_MAX} characters");
+        return Ok(Err(refusal("shipment-id", &message)));
+    }
     let asked = |line: &str| input.lines.iter().find(|asked| asked.order_line == line);
     let lines = || order.lines.iter().filter(|line| asked(&line.id).is_some());
     let parts = order::parts(&order.lines)?;

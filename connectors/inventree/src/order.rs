@@ -16,6 +16,8 @@ use crate::{Config, customer};
 
 /// The longest `customer_reference` that InvenTree takes.
 const REFERENCE_MAX: usize = 64;
+/// The longest `reference` of a line.
+const LINE_MAX: usize = 100;
 /// The longest description of a sales order; what is longer is cut.
 const DESCRIPTION_MAX: usize = 250;
 const DECIMALS_MAX: u32 = 5;
@@ -188,6 +190,10 @@ pub fn ensure<'a>(
         if whole.line_of(&line.id).is_some() {
             continue;
         }
+        if line.id.chars().count() > LINE_MAX {
+            let message = format!("a line id of more than {LINE_MAX} characters");
+            return Ok(Err(refusal("line-id", &message)));
+        }
         let price = line.price.as_ref().map(price_each).transpose()?;
         let values = json!({
             "order": whole.order.pk, "part": part.pk, "reference": line.id,
@@ -208,8 +214,9 @@ fn create(order: &Order, config: &Config, number: &str) -> Answer<SalesOrder> {
         let message = format!("an order id of more than {REFERENCE_MAX} characters");
         return Ok(Err(refusal("order-id", &message)));
     }
-    let Some(company) = customer::company(order, config)? else {
-        return Ok(Err(refusal("customer-unknown", "InvenTree knows no such customer")));
+    let company = match customer::company(order, config)? {
+        Ok(company) => company,
+        Err(refusal) => return Ok(Err(refusal)),
     };
     let address = match customer::address(company, &order.ship_to)? {
         Ok(address) => address,

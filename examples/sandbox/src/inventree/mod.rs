@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::{COUNTRIES, ITEMS, PARTIES};
+use crate::money::CURRENCIES;
 use crate::state::{State, today};
 use crate::wire::{Reply, Request};
 
@@ -352,7 +353,18 @@ fn write(
             let message = format!("Ensure this field has no more than {max} characters.");
             return Err(Failure::Field(field, message));
         }
-        row[*field] = value.clone();
+        let known = |code: &str| CURRENCIES.iter().any(|(known, ..)| *known == code);
+        if field.ends_with("currency")
+            && let Some(code) = value.as_str().filter(|code| !code.is_empty() && !known(code))
+        {
+            return Err(Failure::Field(field, format!("\"{code}\" is not a valid choice.")));
+        }
+        // Prices are answered with all their decimals.
+        let price = crate::money::read(value).filter(|_| field.ends_with("price"));
+        row[*field] = match price {
+            Some(price) => json!(format!("{price:.6}")),
+            None => value.clone(),
+        };
     }
     Ok(())
 }

@@ -85,7 +85,8 @@ pub fn delete(path: &str) -> Result<Result<(), Refusal>, Fault> {
     match response.status {
         400 => Ok(Err(refused(&response))),
         404 => absent(&response).map(Ok),
-        _ => Ok(Ok(())),
+        204 => Ok(Ok(())),
+        _ => Err(response.unreadable("204 and no body would say that it is gone")),
     }
 }
 

@@ -258,8 +258,10 @@ fn claim(whole: &Whole, input: &RequestShipmentInput, config: &Config) -> Answer
 fn act(whole: &mut Whole, action: &str) -> Answer<()> {
     let path = format!("/api/order/so/{}/{action}/", whole.order.pk);
     let answer = client::act(&path)?;
-    if let Some(now) = order::by_pk(whole.order.pk)? {
-        whole.order = now;
+    match order::by_pk(whole.order.pk)? {
+        Some(now) => whole.order = now,
+        // Deleted by somebody: nothing of it will be sent.
+        None => whole.order.status = CANCELLED,
     }
     Ok(answer)
 }

@@ -1,6 +1,7 @@
 //! Whole operations against documents as InvenTree's API description shows them.
 
 mod samples;
+mod statuses;
 
 use crossdock_sdk::canonical::orders::DeliveryPolicy;
 use crossdock_sdk::canonical::reference;

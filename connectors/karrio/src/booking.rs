@@ -28,22 +28,24 @@ impl freight_quoting::Guest for Connector {
             let outcome = QuoteFreightOutcome::Refused(refusal);
             Ok(QuoteFreightOutput { outcome, offers: Vec::new() })
         };
-        let mut body = match freight(&input.shipment, None, &config)? {
+        let body = match freight(&input.shipment, None, &config)? {
             Ok(body) => body,
             Err(refusal) => return refused(refusal),
         };
-        if !input.services.is_empty() {
-            body["services"] = json!(input.services);
-        }
-        let answer: Rates = match ask("/v1/proxy/rates", &body)? {
+        // Not `services` of Karrio: it rates all of them when it does not know one by its name.
+        let answer: Rates = match ask("/v1/proxy/rates", &body, &[])? {
             Ok(answer) => answer,
             Err(answer) => return refused(answer.refusal),
         };
         let mut rates = answer.rates;
+        rates.retain(|rate| {
+            let asked = |service: &String| rate.service.as_ref() == Some(service);
+            input.services.is_empty() || input.services.iter().any(asked)
+        });
         if rates.is_empty() {
             return refused(no_rates(&answer.messages));
         }
-        rates.sort_by_key(charge);
+        rates.sort_by_key(|rate| charge(rate, &config));
         let offers = rates.iter().map(offer).collect();
         Ok(QuoteFreightOutput { outcome: QuoteFreightOutcome::Quoted, offers })
     }
@@ -81,13 +83,13 @@ impl Guest for Connector {
             },
         };
         // Rates of an earlier attempt may have run out.
-        if choose(&draft, &input).is_none() {
+        if choose(&draft, &input, &config).is_none() {
             draft = match post(&path("shipments", &draft.id, "/rates"), &json!({}))? {
                 Ok(rated) => rated,
                 Err(answer) => return refused(answer.refusal),
             };
         }
-        let Some(rate) = choose(&draft, &input) else {
+        let Some(rate) = choose(&draft, &input, &config) else {
             return refused(no_rates(draft.messages.as_deref().unwrap_or_default()));
         };
         let body = json!({"selected_rate_id": rate.id, "label_type": config.label_type});
@@ -154,35 +156,36 @@ impl probe::Guest for Connector {
 fn label(input: &BookCarrierInput, config: &Config) -> Result<Result<Value, Refusal>, Fault> {
     let freight = freight(&input.shipment, input.label_text.as_deref(), config)?;
     Ok(freight.map(|mut body| {
-        body["order_id"] = input.shipment.order.clone().into();
-        body["metadata"] = json!({"order_id": input.shipment.order});
+        let order = &input.shipment.order;
+        body["metadata"] = json!({"order_id": order, CONTENT: mark(&body)});
+        if order.chars().count() <= ORDER_ID_MAX {
+            body["order_id"] = order.clone().into();
+        }
         body["label_type"] = config.label_type.clone().into();
         body
     }))
 }
 
-/// Whether a draft carries what is to be sent now. Karrio adds fields of its own.
+/// Under this name a draft says what it was made of. Its own fields cannot: Karrio rewrites phone
+/// numbers and postal codes in its own way.
+const CONTENT: &str = "crossdock_content";
+
 fn is_content(draft: &objects::Shipment, body: &Value) -> bool {
-    holds(&draft.shipper, &body["shipper"])
-        && holds(&draft.recipient, &body["recipient"])
-        && holds(&draft.parcels, &body["parcels"])
+    let noted = draft.metadata.as_ref().and_then(|metadata| metadata.get(CONTENT));
+    noted == body["metadata"].get(CONTENT)
 }
 
-fn holds(known: &Value, wanted: &Value) -> bool {
-    match (known, wanted) {
-        (Value::Object(known), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, value)| known.get(name).is_some_and(|known| holds(known, value))),
-        (Value::Array(known), Value::Array(wanted)) => {
-            known.len() == wanted.len()
-                && known.iter().zip(wanted).all(|(known, wanted)| holds(known, wanted))
-        }
-        (Value::Number(_), Value::Number(_)) => {
-            decimal::from_json(known) == decimal::from_json(wanted)
-        }
-        _ => known == wanted,
-    }
+/// FNV-1a of what is sent: short, and the same everywhere and always.
+fn mark(body: &Value) -> String {
+    let hash = body.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
+
+/// What Karrio's own fields take, in characters.
+const ORDER_ID_MAX: usize = 50;
+const NAME_MAX: usize = 100;
 
 /// The one that counts: not called off. The search is by substring.
 fn live(id: &str) -> Result<Option<objects::Shipment>, Fault> {
@@ -210,7 +213,11 @@ fn is_bought(shipment: &objects::Shipment) -> bool {
 }
 
 /// The rate of the offer, or of the carrier and service asked for; the cheapest of them.
-fn choose<'a>(draft: &'a objects::Shipment, input: &BookCarrierInput) -> Option<&'a Rate> {
+fn choose<'a>(
+    draft: &'a objects::Shipment,
+    input: &BookCarrierInput,
+    config: &Config,
+) -> Option<&'a Rate> {
     let fits = |rate: &&Rate| {
         let offered = input.offer.as_ref().is_none_or(|wanted| *wanted == offer_id(rate));
         let carried = input.carrier.as_ref().is_none_or(|wanted| {
@@ -219,7 +226,8 @@ fn choose<'a>(draft: &'a objects::Shipment, input: &BookCarrierInput) -> Option<
         });
         offered && carried
     };
-    draft.rates.as_deref().unwrap_or_default().iter().filter(fits).min_by_key(|rate| charge(rate))
+    let rates = draft.rates.as_deref().unwrap_or_default().iter().filter(fits);
+    rates.min_by_key(|rate| charge(rate, config))
 }
 
 /// Karrio gives a rate a new id each time it is asked; carrier and service stay.
@@ -227,8 +235,10 @@ fn offer_id(rate: &Rate) -> String {
     format!("{}/{}", rate.carrier_id, rate.service.as_deref().unwrap_or_default())
 }
 
-fn charge(rate: &Rate) -> Decimal {
-    decimal::from_json(&rate.total_charge).unwrap_or(Decimal::MAX)
+/// Cheapest first. 4.25 dinars are not less than 12.50 dollars: other currencies come last.
+fn charge(rate: &Rate, config: &Config) -> (bool, Decimal) {
+    let other = rate.currency.as_ref().is_some_and(|currency| *currency != config.currency);
+    (other, decimal::from_json(&rate.total_charge).unwrap_or(Decimal::MAX))
 }
 
 fn price(rate: &Rate) -> Money {
@@ -280,7 +290,8 @@ fn booked(known: &objects::Shipment, asked: &Shipment) -> BookCarrierOutput {
         status: status(&known.status),
         carrier: CarrierService { carrier: carrier.unwrap_or_default(), service },
         tracking_number: known.tracking_number.clone(),
-        tracking_url: known.tracking_url.clone(),
+        // A path is Karrio's API, no place for a customer.
+        tracking_url: known.tracking_url.clone().filter(|url| url.starts_with("http")),
         freight: rate.map_or_else(zero, price),
         label_url: known.label_url.clone(),
     };
@@ -290,9 +301,9 @@ fn booked(known: &objects::Shipment, asked: &Shipment) -> BookCarrierOutput {
 pub fn status(word: &str) -> BookingStatus {
     match word {
         "created" | "purchased" | "pending" => BookingStatus::Booked,
-        "shipped" | "in_transit" | "out_for_delivery" | "on_hold" | "delivery_delayed" => {
-            BookingStatus::InTransit
-        }
+        "shipped" | "picked_up" | "in_transit" | "out_for_delivery" | "needs_attention"
+        | "on_hold" | "delivery_delayed" | "delivery_failed" | "ready_for_pickup"
+        | "return_to_sender" => BookingStatus::InTransit,
         "delivered" => BookingStatus::Delivered,
         "cancelled" => BookingStatus::Cancelled,
         other => BookingStatus::Other(other.to_owned()),
@@ -326,13 +337,18 @@ fn freight(
             }
             parcel["dimension_unit"] = if size.unit == "INH" { "IN" } else { "CM" }.into();
         }
-        parcel["reference_number"] = label.unwrap_or(&package.id).into();
         parcels.push(parcel);
     }
     if parcels.is_empty() {
-        let mut parcel = json!({"reference_number": label.unwrap_or(&shipment.id)});
+        let mut parcel = json!({});
         weigh(&mut parcel, None, config)?;
         parcels.push(parcel);
+    }
+    let shown = shown(shipment, label);
+    let several = parcels.len() > 1;
+    for (at, parcel) in parcels.iter_mut().enumerate() {
+        let number = if several { format!("{shown}-{}", at + 1) } else { shown.clone() };
+        parcel["reference_number"] = number.into();
     }
     Ok(Ok(json!({
         "shipper": address(&from, sender.as_deref(), contact.as_ref()),
@@ -342,10 +358,26 @@ fn freight(
     })))
 }
 
+/// What a label shows of ours. Karrio's own carriers take it for the tracking number, so it is no
+/// other shipment's, and can stand in a path.
+fn shown(shipment: &Shipment, label: Option<&str>) -> String {
+    let text = match label {
+        Some(label) if !shipment.id.contains(label) => format!("{label}-{}", shipment.id),
+        _ => shipment.id.clone(),
+    };
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    text.chars().map(plain).collect()
+}
+
 fn weigh(parcel: &mut Value, weight: Option<&Quantity>, config: &Config) -> Result<(), Fault> {
-    let (value, unit) = match weight {
-        Some(weight) => (decimal::parse(&weight.value)?, weight.unit.as_str()),
-        None => (decimal::parse(&config.default_weight_kg)?, "KGM"),
+    let weighed = match weight {
+        Some(weight) => Some((decimal::parse(&weight.value)?, weight.unit.as_str())),
+        None => None,
+    };
+    // Nothing weighs nothing: nobody weighed it.
+    let (value, unit) = match weighed {
+        Some((value, unit)) if !value.is_zero() => (value, unit),
+        _ => (decimal::parse(&config.default_weight_kg)?, "KGM"),
     };
     let (value, unit) = match unit {
         "LBR" => (value, "LB"),
@@ -381,10 +413,12 @@ pub fn address(
     contact: Option<&Contact>,
 ) -> objects::Address {
     let below = address.lines.get(1..).unwrap_or_default().join(", ");
+    // A label without the end of a name arrives; lines too long for Karrio are refused by it.
+    let short = |name: &str| name.chars().take(NAME_MAX).collect::<String>();
     objects::Address {
         id: None,
-        person_name: contact.and_then(|contact| contact.name.clone()),
-        company_name: name.filter(|name| !name.is_empty()).map(str::to_owned),
+        person_name: contact.and_then(|contact| contact.name.as_deref()).map(short),
+        company_name: name.filter(|name| !name.is_empty()).map(short),
         address_line1: address.lines.first().cloned(),
         address_line2: Some(below).filter(|text| !text.is_empty()),
         city: Some(address.city.clone()),

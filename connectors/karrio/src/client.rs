@@ -17,6 +17,8 @@ const PAGES_MAX: usize = 100;
 
 /// Statuses that refuse: bad data, the state, and what a carrier will not do.
 const REFUSALS: [u16; 4] = [400, 409, 422, 424];
+/// No carrier is there, or none that can do this.
+pub const NOBODY: [u16; 2] = [404, 406];
 
 /// Karrio did it, or it refused with this status.
 pub type Answer<T> = Result<Result<T, Refused>, Fault>;
@@ -30,6 +32,8 @@ pub struct Refused {
 pub fn get<T: DeserializeOwned>(path: &str) -> Result<Option<T>, Fault> {
     let response = with_mode(KARRIO.get(path))?.allow(&[404]).send()?;
     match response.status {
+        // A page that is not there says nothing of the object: `base_url` is wrong, or a proxy answered.
+        404 if problem(&response).is_none() => Err(response.fault()),
         404 => Ok(None),
         _ => response.json().map(Some),
     }
@@ -53,17 +57,20 @@ pub fn list<T: DeserializeOwned>(path: &str, query: &[(&str, &str)]) -> Result<V
 }
 
 pub fn post<T: DeserializeOwned>(path: &str, body: &Value) -> Answer<T> {
-    answer(KARRIO.post(path).json(body))
+    answer(KARRIO.post(path).json(body), &[])
 }
 
-/// A POST that changes nothing that matters: rates, a check of an address.
-pub fn ask<T: DeserializeOwned>(path: &str, body: &Value) -> Answer<T> {
-    answer(KARRIO.post(path).json(body).read_only())
+/// A POST that changes nothing that matters: rates, a check of an address. `more` are statuses that
+/// refuse here and nowhere else.
+pub fn ask<T: DeserializeOwned>(path: &str, body: &Value, more: &[u16]) -> Answer<T> {
+    answer(KARRIO.post(path).json(body).read_only(), more)
 }
 
-/// Takes away what is not needed any more; that it is gone already is as good.
+/// Takes away what is not needed any more. What stays is in nobody's way: no failure of this is
+/// worth an answer that is there.
 pub fn discard(path: &str) -> Result<(), Fault> {
-    with_mode(KARRIO.delete(path))?.read_only().allow(&[404, 409]).send().map(drop)
+    drop(with_mode(KARRIO.delete(path))?.read_only().send());
+    Ok(())
 }
 
 /// `/v1/shipments/shp_1/purchase`
@@ -79,23 +86,19 @@ fn with_mode(request: Request) -> Result<Request, Fault> {
     })
 }
 
-fn answer<T: DeserializeOwned>(request: Request) -> Answer<T> {
-    let response = with_mode(request)?.allow(&REFUSALS).send()?;
-    if REFUSALS.contains(&response.status) {
-        let status = response.status;
-        return Ok(Err(Refused { status, refusal: refusal(&response) }));
+fn answer<T: DeserializeOwned>(request: Request, more: &[u16]) -> Answer<T> {
+    let refusals = [&REFUSALS, more].concat();
+    let response = with_mode(request)?.allow(&refusals).send()?;
+    if !refusals.contains(&response.status) {
+        return response.json().map(Ok);
     }
-    response.json().map(Ok)
-}
-
-fn refusal(response: &Response) -> Refusal {
-    let problem = problem(response);
-    let code = problem.as_ref().and_then(|problem| problem.code.clone());
-    Refusal {
-        code: code.unwrap_or_else(|| "refused".into()).replace('_', "-").to_lowercase(),
-        message: problem.map_or_else(|| "refused without a reason".into(), |p| p.message),
-        lines: Vec::new(),
-    }
+    // Who refuses without Karrio's words is not Karrio.
+    let Some(Problem { code, message }) = problem(&response) else {
+        return Err(response.fault());
+    };
+    let code = code.unwrap_or_else(|| "refused".into()).replace('_', "-").to_lowercase();
+    let refusal = Refusal { code, message, lines: Vec::new() };
+    Ok(Err(Refused { status: response.status, refusal }))
 }
 
 /// `{"errors": [{"code", "message"}]}`, and from carriers `{"messages": [...]}`.

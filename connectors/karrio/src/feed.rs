@@ -19,8 +19,9 @@ const SKEW_S: i64 = 15 * 60;
 const FIRST_S: i64 = DAY_S;
 const DAY_S: i64 = 24 * 3600;
 
-const UNDER_WAY: [&str; 8] = [
+const UNDER_WAY: [&str; 9] = [
     "pending",
+    "picked_up",
     "unknown",
     "on_hold",
     "in_transit",

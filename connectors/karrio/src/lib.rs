@@ -55,10 +55,13 @@ pub struct Config {
     pub default_weight_kg: String,
     #[serde(default = "pdf")]
     pub label_type: String,
+    /// In which prices are compared: an offer in another currency comes after all that are in it.
+    #[serde(default = "dollar")]
+    pub currency: String,
     /// How long a tracker without news is followed.
     #[serde(default = "sixty")]
     pub follow_days: u32,
-    /// Karrio's test mode: no label costs anything.
+    /// Karrio's test mode: no label costs anything. An API key has a mode of its own, which wins.
     #[serde(default)]
     pub test_mode: bool,
 }
@@ -114,6 +117,10 @@ fn pdf() -> String {
     "PDF".into()
 }
 
+fn dollar() -> String {
+    "USD".into()
+}
+
 /// A shipment is found as soon as it is created; what was cut off may still be at the carrier's.
 const SETTLING_MS: u64 = 10_000;
 
@@ -145,7 +152,7 @@ impl address_validation::Guest for Connector {
         let asked = booking::address(&input.address, None, None);
         let mut body = json!(asked);
         body["validate_location"] = true.into();
-        let answer = client::ask::<objects::Address>("/v1/addresses", &body)?;
+        let answer = client::ask::<objects::Address>("/v1/addresses", &body, &client::NOBODY)?;
         if let Ok(objects::Address { id: Some(id), .. }) = &answer {
             client::discard(&client::path("addresses", id, ""))?;
         }
@@ -155,7 +162,14 @@ impl address_validation::Guest for Connector {
                 true => (ValidateAddressOutcome::Confirmed, checked.message),
                 false => (ValidateAddressOutcome::Undeliverable, checked.message),
             },
-            Err(answer) => (ValidateAddressOutcome::Undeliverable, Some(answer.refusal.message)),
+            Err(answer) => {
+                let nobody = client::NOBODY.contains(&answer.status);
+                let outcome = match nobody {
+                    true => ValidateAddressOutcome::NotChecked,
+                    false => ValidateAddressOutcome::Undeliverable,
+                };
+                (outcome, Some(answer.refusal.message))
+            }
         };
         let validation = match outcome {
             ValidateAddressOutcome::Confirmed => Some(AddressValidation::Confirmed),

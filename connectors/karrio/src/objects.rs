@@ -87,12 +87,6 @@ pub struct Shipment {
     #[serde(default)]
     pub tracker_id: Option<String>,
     #[serde(default)]
-    pub shipper: Value,
-    #[serde(default)]
-    pub recipient: Value,
-    #[serde(default)]
-    pub parcels: Value,
-    #[serde(default)]
     pub metadata: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     pub rates: Option<Vec<Rate>>,

@@ -1,5 +1,7 @@
 //! Whole operations against documents as Karrio's API reference shows them.
 
+mod statuses;
+
 use crossdock_sdk::canonical::common::{Address, Consignee};
 use crossdock_sdk::canonical::quantity;
 use crossdock_sdk::canonical::shipments::{
@@ -21,7 +23,7 @@ use crate::exports::crossdock::tms::carrier_booking::{
 };
 use crate::exports::crossdock::tms::carrier_booking_probe::{BookCarrierState, Guest as _};
 use crate::exports::crossdock::tms::freight_quoting::{
-    Guest as _, QuoteFreightInput, QuoteFreightOutcome,
+    self, Guest as _, QuoteFreightInput, QuoteFreightOutcome,
 };
 use crate::exports::crossdock::tms::tracking::{
     Guest as _, TrackShipmentInput, TrackShipmentOutput,
@@ -115,24 +117,28 @@ fn rate(id: &str, service: &str, charge: f64) -> Value {
         "extra_charges": [], "estimated_delivery": "2026-04-05", "meta": {}, "test_mode": true})
 }
 
-/// As Karrio gives back what was sent, with fields of its own.
+/// The mark of what `book` sends. It is stored in Karrio: a draft must be known after an update.
+const CONTENT: &str = "55c2f4b2c4167f4b";
+
+/// As Karrio gives back what was sent: with fields of its own, and a phone number as it writes them.
 fn known(id: &str, status: &str) -> Value {
     let mut known = json!({
         "id": id, "object_type": "shipment", "status": status, "reference": "S-1", "order_id": "O-17",
-        "carrier_name": "generic", "tracking_number": null, "created_at": "2026-04-02T10:00:01.250Z",
+        "carrier_name": "generic", "tracking_number": null, "created_at": "2026-04-02 10:00:01.250000+00:00",
+        "metadata": {"order_id": "O-17", "crossdock_content": CONTENT},
         "rates": [rate("rat_1", "express_service", 22.5), rate("rat_2", "standard_service", 11.25)],
         "shipper": {"id": "adr_1", "company_name": "Acme Supply", "address_line1": "1 Dock Road",
             "city": "Newark", "state_code": "NJ", "postal_code": "07101", "country_code": "US",
-            "phone_number": "+19735550100", "person_name": null},
+            "phone_number": "+1 973-555-0100", "person_name": null},
         "recipient": {"id": "adr_2", "company_name": "Harbour Hardware", "address_line1": "1 Pier",
             "address_line2": "Floor 2, Left", "city": "New York", "state_code": "NY",
             "postal_code": "10004", "country_code": "US", "residential": false},
-        "parcels": [{"id": "pcl_1", "weight": 2.5, "weight_unit": "KG", "reference_number": "O-17"}],
+        "parcels": [{"id": "pcl_1", "weight": 2.5, "weight_unit": "KG", "reference_number": "O-17-S-1"}],
     });
     if !matches!(status, "draft") {
         known["tracking_number"] = "SBX1".into();
         known["tracker_id"] = "trk_1".into();
-        known["tracking_url"] = "/v1/trackers/generic/SBX1".into();
+        known["tracking_url"] = "/v1/trackers/crossdock_fleet/SBX1".into();
         known["label_url"] = format!("/v1/shipments/{id}/label.pdf").into();
         known["selected_rate"] = rate("rat_2", "standard_service", 11.25);
     }
@@ -149,7 +155,7 @@ fn offers_come_cheapest_first() {
     let rates =
         json!([rate("rat_1", "express_service", 22.5), rate("rat_2", "standard_service", 11.25)]);
     let request = "POST http://karrio/v1/proxy/rates";
-    replay::answer(request, 201, json!({"messages": [], "rates": rates}));
+    replay::answer(request, 200, json!({"messages": [], "rates": rates}));
     let input = || QuoteFreightInput { shipment: shipment(), services: Vec::new() };
     let output = Connector::quote_freight(call.clone(), input()).unwrap();
     assert_eq!(output.outcome, QuoteFreightOutcome::Quoted);
@@ -164,22 +170,74 @@ fn offers_come_cheapest_first() {
     assert_eq!(sent["shipper"]["company_name"], "Acme Supply");
     assert_eq!(sent["recipient"]["address_line2"], "Floor 2, Left");
 
-    replay::answer(
-        request,
-        424,
-        json!({"messages": [{"carrier_name": "generic", "carrier_id": "generic",
-        "message": "Weight exceeds the maximum", "code": "WEIGHT_LIMIT"}]}),
-    );
+    let message = "the weight exceeds service express_service max weight";
+    let refused = json!({"messages": [{"carrier_name": "generic", "carrier_id": "crossdock-fleet",
+        "message": message, "code": "invalid_weight"}]});
+    replay::answer(request, 424, refused);
     let output = Connector::quote_freight(call.clone(), input()).unwrap();
     let QuoteFreightOutcome::Refused(refusal) = output.outcome else { panic!("{output:?}") };
-    assert_eq!(
-        (refusal.code.as_str(), refusal.message.as_str()),
-        ("weight-limit", "Weight exceeds the maximum")
-    );
+    assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("invalid-weight", message));
 
     replay::answer(request, 503, json!({}));
     assert_eq!(Connector::quote_freight(call, input()).unwrap_err().retry, Retry::Later(None));
     replay::finish();
+}
+
+#[test]
+fn offers_are_those_asked_for_and_dollars_are_compared_with_dollars() {
+    let call = call();
+    let mut dinars = rate("rat_3", "economy_dinar", 4.25);
+    dinars["currency"] = "KWD".into();
+    // Karrio rates everything when it does not know a service by its name.
+    let all = json!([
+        rate("rat_1", "express_service", 22.5),
+        dinars,
+        rate("rat_2", "standard_service", 11.25)
+    ]);
+    let quote = |services: &[&str]| {
+        let answer = json!({"messages": [], "rates": all});
+        replay::answer("POST http://karrio/v1/proxy/rates", 200, answer);
+        let services = services.iter().map(|service| (*service).to_owned()).collect();
+        let input = QuoteFreightInput { shipment: shipment(), services };
+        let output = Connector::quote_freight(call.clone(), input).unwrap();
+        assert_eq!(replay::finish()[0].json()["services"], Value::Null);
+        output
+    };
+    let prices = |output: freight_quoting::QuoteFreightOutput| {
+        let price = |offer: canonical::shipments::FreightOffer| offer.price.amount;
+        output.offers.into_iter().map(price).collect::<Vec<_>>()
+    };
+    assert_eq!(prices(quote(&[])), ["11.25", "22.5", "4.25"]);
+    assert_eq!(prices(quote(&["express_service"])), ["22.5"]);
+    assert!(matches!(quote(&["nightly"]).outcome, QuoteFreightOutcome::Refused(_)));
+}
+
+#[test]
+fn what_nobody_weighed_and_what_is_too_long_is_sent_as_karrio_takes_it() {
+    let call = call();
+    let mut input = book(None);
+    let package = input.shipment.packages[0].clone();
+    input.shipment.packages =
+        vec![Parcel { weight: Some(quantity(Decimal::ZERO, "KGM")), ..package.clone() }, package];
+    input.shipment.ship_to.name = "Größe ".repeat(40);
+    input.shipment.order = "O-".repeat(26);
+    input.label_text = Some("PO 7/8".into());
+    replay::answer(FIND, 200, page(json!([])));
+    replay::answer(CREATE, 201, known("shp_1", "draft"));
+    replay::answer(PURCHASE, 200, known("shp_1", "created"));
+    Connector::book_carrier(call, input).unwrap();
+    let sent = replay::finish()[1].json();
+    assert_eq!(
+        (&sent["parcels"][0]["weight"], &sent["parcels"][1]["weight"]),
+        (&json!(1), &json!(2.5))
+    );
+    // A tracking number, if the carrier is Karrio's own: one for each parcel, and fit for a path.
+    assert_eq!(sent["parcels"][1]["reference_number"], "PO-7-8-S-1-2");
+    assert_eq!(sent["recipient"]["company_name"].as_str().unwrap().chars().count(), 100);
+    assert_eq!(
+        (&sent["order_id"], &sent["metadata"]["order_id"]),
+        (&Value::Null, &json!("O-".repeat(26)))
+    );
 }
 
 #[test]
@@ -197,6 +255,10 @@ fn a_shipment_is_looked_for_drafted_and_bought() {
     assert_eq!((booking.id.as_str(), booking.order.as_str()), ("S-1", "O-17"));
     assert_eq!(booking.tracking_number.as_deref(), Some("SBX1"));
     assert_eq!(
+        (booking.tracking_url, booking.occurred_at.as_str()),
+        (None, "2026-04-02T10:00:01Z")
+    );
+    assert_eq!(
         (booking.freight.amount.as_str(), &booking.status),
         ("11.25", &BookingStatus::Booked)
     );
@@ -204,7 +266,8 @@ fn a_shipment_is_looked_for_drafted_and_bought() {
     let sent = replay::finish();
     let created = sent[1].json();
     assert_eq!((&created["reference"], &created["order_id"]), (&json!("S-1"), &json!("O-17")));
-    assert_eq!(created["parcels"][0]["reference_number"], "O-17");
+    assert_eq!(created["parcels"][0]["reference_number"], "O-17-S-1");
+    assert_eq!(created["metadata"]["crossdock_content"], CONTENT);
     assert_eq!(sent[2].json()["selected_rate_id"], "rat_2");
 }
 
@@ -239,7 +302,7 @@ fn an_attempt_that_was_cut_is_gone_on_with() {
 fn a_draft_of_another_address_is_called_off() {
     let call = call();
     let mut stale = known("shp_8", "draft");
-    stale["recipient"]["postal_code"] = "00000".into();
+    stale["metadata"]["crossdock_content"] = "of another address".into();
     replay::answer(FIND, 200, page(json!([stale])));
     replay::answer(
         "POST http://karrio/v1/shipments/shp_8/cancel",
@@ -284,7 +347,11 @@ fn calling_off_is_too_late_once_the_carrier_has_it() {
     };
     check(&|| replay::answer(FIND, 200, page(json!([]))), CancelBookingOutcome::Unknown);
     check(&found("cancelled"), CancelBookingOutcome::Cancelled);
-    check(&found("in_transit"), CancelBookingOutcome::TooLate);
+    for status in
+        ["shipped", "in_transit", "needs_attention", "out_for_delivery", "delivery_failed"]
+    {
+        check(&found(status), CancelBookingOutcome::TooLate);
+    }
     let cancelled = || {
         found("created")();
         replay::answer(cancel, 200, known("shp_1", "cancelled"));
@@ -320,7 +387,7 @@ fn a_shipment_is_where_its_tracker_is() {
     let events = json!([
         event("02:05 PM", "out_for_delivery"),
         event("11:30 AM", "in_transit"),
-        event("10:00", "pending")
+        event("10:00", "created")
     ]);
     replay::answer(
         "GET http://karrio/v1/trackers/trk_1",
@@ -348,7 +415,7 @@ fn a_shipment_is_where_its_tracker_is() {
     replay::finish();
 }
 
-const OPEN: &str = "GET http://karrio/v1/trackers?limit=100&offset=0&created_after=2026-02-01T10%3A00%3A00Z&status=pending&status=unknown&status=on_hold&status=in_transit&status=delivery_delayed&status=out_for_delivery&status=ready_for_pickup&status=delivery_failed";
+const OPEN: &str = "GET http://karrio/v1/trackers?limit=100&offset=0&created_after=2026-02-01T10%3A00%3A00Z&status=pending&status=picked_up&status=unknown&status=on_hold&status=in_transit&status=delivery_delayed&status=out_for_delivery&status=ready_for_pickup&status=delivery_failed";
 const NEW: &str =
     "GET http://karrio/v1/trackers?limit=100&offset=0&created_after=2026-04-01T10%3A00%3A00Z";
 /// Once the first look is over.
@@ -465,6 +532,7 @@ fn parcels_of_others_are_passed_over() {
     );
     let mut others = known("shp_7", "in_transit");
     others["order_id"] = Value::Null;
+    others["metadata"] = json!({});
     replay::answer(WHOSE, 200, page(json!([others])));
     let output = poll(None, 10);
     assert!(output.items.is_empty());
@@ -483,9 +551,7 @@ fn the_webhook_tells_what_the_poll_tells() {
     let webhook = |kind: &str, data: Value| WebhookRequest {
         path: "/webhooks/karrio".into(),
         headers: Vec::new(),
-        body: json!({"event": kind, "data": data, "test_mode": true, "pending_webhooks": 0})
-            .to_string()
-            .into_bytes(),
+        body: json!({"event": kind, "data": data}).to_string().into_bytes(),
         received_at: "2026-04-02T15:00:05Z".into(),
     };
     let data = tracker(
@@ -506,18 +572,31 @@ fn the_webhook_tells_what_the_poll_tells() {
 #[test]
 fn an_address_is_checked_and_not_kept() {
     let call = call();
-    let check = |validation: Value, expect: ValidateAddressOutcome| {
-        let answer = json!({"id": "adr_1", "country_code": "US", "validation": validation});
-        replay::answer("POST http://karrio/v1/addresses", 201, answer);
-        replay::answer("DELETE http://karrio/v1/addresses/adr_1", 200, json!({}));
+    let check = |status: u16, answer: Value, expect: ValidateAddressOutcome| {
+        replay::answer("POST http://karrio/v1/addresses", status, answer);
+        if status == 201 {
+            replay::answer("DELETE http://karrio/v1/addresses/adr_1", 200, json!({}));
+        }
         let input = ValidateAddressInput { address: address("10004") };
         let output = Connector::validate_address(call.clone(), input).unwrap();
         assert_eq!(output.outcome, expect);
         assert_eq!(replay::finish()[0].json()["validate_location"], true);
+        output.notes
     };
-    check(json!({"success": true, "meta": {}}), ValidateAddressOutcome::Confirmed);
-    check(json!({"success": false, "message": "unknown"}), ValidateAddressOutcome::Undeliverable);
-    check(Value::Null, ValidateAddressOutcome::NotChecked);
+    let kept =
+        |validation: Value| json!({"id": "adr_1", "country_code": "US", "validation": validation});
+    let refused = |code: &str, message: &str| json!({"errors": [{"code": code, "level": "error", "message": message}]});
+    check(201, kept(json!({"success": true, "meta": {}})), ValidateAddressOutcome::Confirmed);
+    let unknown = kept(json!({"success": false, "message": "unknown"}));
+    check(201, unknown, ValidateAddressOutcome::Undeliverable);
+    check(201, kept(Value::Null), ValidateAddressOutcome::NotChecked);
+    let message = "address validation is not supported by carrier: 'crossdock-fleet'";
+    let notes = check(406, refused("failure", message), ValidateAddressOutcome::NotChecked);
+    assert_eq!(notes, [message]);
+    let nobody = refused("not_found", "No active carrier connection found to process the request");
+    check(404, nobody, ValidateAddressOutcome::NotChecked);
+    let format = refused("validation", "postal_code: The Canadian postal code must match Z9Z9Z9");
+    check(400, format, ValidateAddressOutcome::Undeliverable);
 }
 
 #[test]

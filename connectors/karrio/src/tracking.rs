@@ -102,7 +102,7 @@ pub fn happenings(tracker: &Tracker) -> Vec<Happening> {
         let status = status_of(event, (place == 0).then_some(tracker.status.as_str()));
         let occurred_at = moment(event)?;
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        (!matches!(status, "pending" | "unknown")).then(|| Happening {
+        (!matches!(status, "created" | "pending" | "unknown")).then(|| Happening {
             id: format!("{}:{status}:{occurred_at}", tracker.id),
             occurred_at,
             status: status.to_owned(),
@@ -132,7 +132,8 @@ fn status_of<'a>(event: &'a Event, newest: Option<&'a str>) -> &'a str {
 }
 
 /// Karrio's words for where a parcel is.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
+    "created",
     "pending",
     "unknown",
     "on_hold",

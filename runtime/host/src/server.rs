@@ -207,6 +207,10 @@ fn verifier(webhook: &WebhookEntry, secrets: Vec<connector::Secret>) -> Result<V
         WebhookVerify::Stripe => Verifier::Stripe { secrets, tolerance },
         WebhookVerify::Shopify => Verifier::Shopify { secrets },
         WebhookVerify::None => Verifier::None,
+        WebhookVerify::Token => {
+            let header = webhook.header.as_deref().ok_or("`token` needs `header`: its name")?;
+            Verifier::Token { secrets, header: header_name(header)? }
+        }
         WebhookVerify::HmacSha256 => {
             let timestamp_header = webhook.timestamp_header.as_deref();
             let signs = webhook.signs.as_deref().unwrap_or(match timestamp_header {
@@ -215,11 +219,14 @@ fn verifier(webhook: &WebhookEntry, secrets: Vec<connector::Secret>) -> Result<V
             });
             let signed = Signed::parse(signs, timestamp_header, tolerance)
                 .map_err(|reason| format!("`signs` {reason}"))?;
-            let header = webhook.header.as_deref().unwrap_or("x-signature").to_ascii_lowercase();
-            let header = header.parse().map_err(|_| format!("`{header}` is no header"))?;
+            let header = header_name(webhook.header.as_deref().unwrap_or("x-signature"))?;
             Verifier::Hmac(Scheme { secrets, header, signed })
         }
     })
+}
+
+fn header_name(name: &str) -> Result<http::HeaderName, String> {
+    name.to_ascii_lowercase().parse().map_err(|_| format!("`{name}` is no header"))
 }
 
 fn options_of(config: &Config, set: &running::RunningSet) -> Options {

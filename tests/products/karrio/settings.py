@@ -17,6 +17,11 @@ Mapper.create_tracking_request = lambda self, payload: Serializable(payload)
 Mapper.parse_tracking_response = lambda self, response: ([], [])
 Proxy.get_tracking = lambda self, request: Deserializable(request)
 
-# Several threads and the worker write: a transaction waits at its beginning, instead of failing
-# with `database is locked` when it turns from reading to writing.
-DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 30}
+# Several threads and the worker write, each request to its log at least: a transaction waits at its
+# beginning, instead of failing with `database is locked` when it turns from reading to writing, and
+# nobody waits for readers.
+DATABASES["default"]["OPTIONS"] = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+}

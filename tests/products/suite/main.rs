@@ -1,5 +1,6 @@
 //! One module a product; `cargo xtask products NAME` runs it while that product runs.
 
 mod inventree;
+mod karrio;
 mod localstripe;
 mod tryton;

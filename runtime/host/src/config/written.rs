@@ -130,7 +130,7 @@ pub struct WebhookEntry {
     /// A list while one secret replaces another.
     #[serde(default)]
     pub secret: SecretSources,
-    /// For `hmac-sha256`: the header with the hex or base64 signature.
+    /// For `hmac-sha256`: the header with the hex or base64 signature. For `token`: with the secret.
     pub header: Option<String>,
     /// For `hmac-sha256`: the header with the time of signing.
     pub timestamp_header: Option<String>,
@@ -149,6 +149,8 @@ pub enum WebhookVerify {
     Shopify,
     /// A named header with the HMAC of the body.
     HmacSha256,
+    /// A named header with the secret itself.
+    Token,
     /// Anyone who reaches the port may post. Only for a network that vouches for its callers.
     None,
 }

@@ -63,7 +63,7 @@ fn start(cache: &Cache, place: &Place) -> Result<Running> {
 /// The database as it is after the migration and the set-up.
 fn database(cache: &Cache) -> Result<std::path::PathBuf> {
     let python = cache.python("karrio")?;
-    let files = ["requirements.txt", "settings.py", "set_up.py"];
+    let files = ["requirements.txt", "set_up.py"];
     let made_of = files.map(|file| std::fs::read(cache::scripts("karrio").join(file)));
     let made_of = made_of.into_iter().collect::<Result<Vec<_>, _>>()?;
     let made_of: Vec<&[u8]> = made_of.iter().map(Vec::as_slice).collect();

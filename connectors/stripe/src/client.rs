@@ -28,12 +28,15 @@ pub fn post<T: DeserializeOwned>(path: &str, call: &Call, form: &Form) -> Answer
         .post(path)
         .header("idempotency-key", &call.key)
         .form(form)
-        .allow(&[400, 402, 404, 409])
+        .allow(&[400, 402, 404, 409, 500])
         .send()?;
     if response.status == 409 {
         // The first request with this key is still under way: ask again for its answer.
         let message = "the first request is still under way";
         return Err(Fault::later_in("key-in-use", message, Some(1000)).with_status(409));
+    }
+    if response.status == 500 {
+        return Err(failed(&response));
     }
     let Some(error) = error(&response)? else { return Ok(Ok(response.json()?)) };
     match error.kind.as_str() {
@@ -43,6 +46,20 @@ pub fn post<T: DeserializeOwned>(path: &str, call: &Call, form: &Form) -> Answer
         }
         _ => Ok(Err(error)),
     }
+}
+
+/// Stripe keeps also a 500 under its key, and answers a repetition with it: asking again helps nobody,
+/// and what it did before it failed is for a person to find out.
+fn failed(response: &Response) -> Fault {
+    let fault = response.fault();
+    if response.header("idempotent-replayed") != Some("true") {
+        return fault;
+    }
+    let message = format!(
+        "{}; Stripe keeps this error under the key for a day and answers it again: look there for what it did",
+        fault.message
+    );
+    Fault { code: "error-kept".into(), message, ..fault }
 }
 
 pub fn get<T: DeserializeOwned>(path: &str, query: &[(&str, &str)]) -> Result<T, Fault> {

@@ -3,4 +3,6 @@
 mod inventree;
 mod karrio;
 mod localstripe;
+mod recorded;
+mod stripe_stateful_mock;
 mod tryton;

@@ -89,6 +89,9 @@ fn own() -> Vec<Failing> {
         let body = recorded!("mock-400-idempotency-error");
         all.push(told("400 idempotency_error", request, 400, body));
         all.push(told("404 no such path", request, 404, recorded!("mock-404-path")));
+        let kept = vec![("idempotent-replayed".to_owned(), "true".to_owned())];
+        let failure = Failure::Answer(500, kept, recorded!("mock-500").as_bytes().to_vec());
+        all.push(Failing { status: "500 kept", request, failure });
     }
     all
 }

@@ -6,6 +6,7 @@ use super::{
     GOOD, REFUSED_WHEN_CHARGED, authorisation, authorised, captured, card, fresh, identity, intent,
     intents_of, localstripe, money, number, stripe, usd,
 };
+use crate::recorded;
 
 fn get(payment: &Value) -> Value {
     let input = json!({"payment": payment, "company": "crossdock"});
@@ -125,4 +126,19 @@ fn a_payment_is_found_beyond_the_first_page_and_by_any_script() {
     let input = authorisation(&id, &usd("20"), "pm_card_visa");
     let probed = stripe().call("probe-authorise", &input).expect("an answer");
     assert_eq!(probed["applied"]["payment"], payment);
+}
+
+/// What the connector's table of statuses stands on is what localstripe says today.
+#[test]
+fn the_recorded_bodies_are_those_of_localstripe() {
+    let intent = |more: Value| {
+        let mut all = json!({"amount": 500, "currency": "usd"});
+        for (name, value) in more.as_object().expect("fields") {
+            all[name] = value.clone();
+        }
+        localstripe().post("/v1/payment_intents", &all)
+    };
+    let refused = json!({"payment_method": card(REFUSED_WHEN_CHARGED), "confirm": true});
+    recorded::check("localstripe-400", &intent(json!({"shipping": "x"})));
+    recorded::check("localstripe-402-with-charge", &intent(refused));
 }

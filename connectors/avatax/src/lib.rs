@@ -122,7 +122,7 @@ impl connector::Guest for Connector {
         let looked_up = |name| mutation(name).looked_up();
         describe(SYSTEM, env!("CARGO_PKG_VERSION"), "Sales tax and VAT by Avalara AvaTax.")
             .config(include_str!("../config.schema.json"))
-            .upstream("avatax", "AvaTax REST v2", &["basic", "bearer"])
+            .upstream("avatax", "AvaTax REST v2", &["basic", "bearer", "oauth2-client-credentials"])
             .operations([
                 query("quote-tax"),
                 looked_up("record-tax").probed(SETTLING_MS).undone_by("void-tax"),

@@ -3,6 +3,9 @@
 mod inventree;
 mod karrio;
 mod localstripe;
+mod nats;
+mod oidc;
+mod postgres;
 mod recorded;
 mod stripe_stateful_mock;
 mod tryton;

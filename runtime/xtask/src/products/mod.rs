@@ -6,7 +6,10 @@ mod cache;
 mod inventree;
 mod karrio;
 mod localstripe;
+mod nats;
 mod o2c;
+mod oidc;
+mod postgres;
 mod running;
 mod stripe_stateful_mock;
 mod tryton;
@@ -31,6 +34,9 @@ const PRODUCTS: &[Product] = &[
     inventree::PRODUCT,
     karrio::PRODUCT,
     localstripe::PRODUCT,
+    nats::PRODUCT,
+    oidc::PRODUCT,
+    postgres::PRODUCT,
     stripe_stateful_mock::PRODUCT,
     tryton::PRODUCT,
 ];

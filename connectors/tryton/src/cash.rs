@@ -1,30 +1,25 @@
-//! Cash application. Each line of a receipt becomes a payment of its invoice by Tryton's wizard,
-//! named `RECEIPT/LINE`; what the service paid out and kept becomes one move named `RECEIPT`. By
-//! these names they are found again.
+//! Cash application. Each line of a receipt becomes a payment of its invoice by Tryton's wizard, or
+//! a move on the customer, named `RECEIPT/LINE`; what the service paid out and kept becomes one move
+//! named `RECEIPT`. By these names they are found again.
 
 use std::collections::BTreeMap;
 
-use crossdock_sdk::canonical::common::PaymentMethod;
 use crossdock_sdk::canonical::receipts::{Application, Receipt, ReceiptStatus, RemittanceLine};
 use crossdock_sdk::canonical::{id_in, reference};
-use crossdock_sdk::{Call, Decimal, Fault, Money, Refusal, config, decimal, log};
-use serde_json::{Value, json};
+use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal, log};
+use serde_json::json;
 
-use crate::client::{Answer, Tryton};
-use crate::credit::in_company_currency;
+use crate::client::Tryton;
 use crate::exports::crossdock::erp::cash_application::{
     ApplyReceiptInput, ApplyReceiptOutcome, ApplyReceiptOutput, Guest, UnapplyReceiptInput,
     UnapplyReceiptOutcome, UnapplyReceiptOutput,
 };
 use crate::exports::crossdock::erp::cash_application_probe::{self as probe, ApplyReceiptState};
-use crate::invoice;
-use crate::orders::refusal;
-use crate::value::{self, Record};
-use crate::{Connector, SYSTEM};
+use crate::payments::{self, MOVE, MOVE_FIELDS};
+use crate::value::Record;
+use crate::{Connector, SYSTEM, invoice};
 
-const MOVE: &str = "account.move";
-const MOVE_FIELDS: [&str; 6] =
-    ["description", "state", "origin", "lines.debit", "lines.credit", "lines.reconciliation"];
+type Booked = BTreeMap<String, Record>;
 
 impl Guest for Connector {
     fn apply_receipt(_call: Call, input: ApplyReceiptInput) -> Result<ApplyReceiptOutput, Fault> {
@@ -54,34 +49,38 @@ impl Guest for Connector {
         let tryton = Tryton::new(config::get()?);
         let prefix = format!("{}/", input.receipt.id);
         let like = prefix.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let domain = json!([["description", "like", format!("{like}%")]]);
+        let domain = json!([
+            ["description", "like", format!("{like}%")],
+            ["company", "=", tryton.config.company_id],
+        ]);
         let moves = tryton.search(MOVE, domain, json!([["id", "ASC"]]), 1000, &MOVE_FIELDS)?;
         if moves.is_empty() {
             let outcome = UnapplyReceiptOutcome::Unknown;
             return Ok(UnapplyReceiptOutput { outcome, unapplied: None });
         }
         let mut unapplied = Decimal::ZERO;
+        let mut currency = tryton.config.currency.clone();
         for payment in moves {
             let line = payment.state("description").strip_prefix(&prefix).unwrap_or_default();
             let asked = input.only.as_ref().is_none_or(|only| only.iter().any(|id| id == line));
             if !asked {
                 continue;
             }
-            for id in payment.records("lines").iter().filter_map(|l| l.many2one("reconciliation")) {
-                if let Err(refused) = tryton.delete("account.move.reconciliation", id)? {
+            let lines = payment.records("lines");
+            if let Some(paid_in) = lines.iter().find_map(|l| l.text("second_currency.code")) {
+                currency = paid_in;
+            }
+            match payments::take_off(&tryton, &payment)? {
+                Ok(amount) => unapplied += amount,
+                Err(refused) => {
                     let outcome = UnapplyReceiptOutcome::Refused(refused.into());
                     return Ok(UnapplyReceiptOutput { outcome, unapplied: None });
                 }
             }
-            unapplied += payment
-                .records("lines")
-                .iter()
-                .map(|l| l.decimal_or_zero("debit"))
-                .sum::<Decimal>();
         }
         Ok(UnapplyReceiptOutput {
             outcome: UnapplyReceiptOutcome::Unapplied,
-            unapplied: Some(decimal::money(unapplied, &tryton.config.currency)),
+            unapplied: Some(decimal::money(unapplied, &currency)),
         })
     }
 }
@@ -101,17 +100,119 @@ impl probe::Guest for Connector {
         }
         let mut work = Work::default();
         for line in &receipt.lines {
-            let due = match booked.contains_key(&name(&receipt, line)) {
-                true => None,
-                false => find_invoice(&tryton, &receipt, line)?,
-            };
-            if due.is_some_and(|record| !open(&record).is_zero()) {
-                return Ok(ApplyReceiptState::Absent);
+            match standing(&tryton, &receipt, line, &booked)? {
+                Standing::Set { record, paid } => work.set(line, &record, paid)?,
+                Standing::OnAccount { matched } => work.left(line, matched)?,
+                Standing::Due { .. } | Standing::Free { .. } => {
+                    return Ok(ApplyReceiptState::Absent);
+                }
+                // What nobody can book stays as it is.
+                Standing::Nowhere { record: None } if payer(&receipt, line).is_none() => {
+                    work.left(line, false)?;
+                }
+                Standing::Nowhere { .. } => return Ok(ApplyReceiptState::Absent),
             }
-            apply_line(&tryton, &receipt, line, &booked, &mut work)?;
         }
         Ok(ApplyReceiptState::Applied(work.output(receipt)))
     }
+}
+
+/// How far a line has come.
+enum Standing {
+    /// So much of it is set against an invoice.
+    Set { record: Record, paid: Decimal },
+    /// It is booked on the customer; `matched` when its invoice is known and takes nothing.
+    OnAccount { matched: bool },
+    /// It is booked on the customer, and an invoice is open for it.
+    Free { payment: Record, record: Record },
+    /// It is not booked; an invoice is open for it.
+    Due { record: Record },
+    /// It is not booked, and no invoice takes it.
+    Nowhere { record: Option<Record> },
+}
+
+fn standing(
+    tryton: &Tryton,
+    receipt: &Receipt,
+    line: &RemittanceLine,
+    booked: &Booked,
+) -> Result<Standing, Fault> {
+    let amount = decimal::parse(&line.amount.amount)?;
+    let takes = |record: &Record| {
+        let due = open(record);
+        record.state("state") == "posted"
+            && !due.is_zero()
+            && !amount.is_zero()
+            && due.is_sign_negative() == amount.is_sign_negative()
+    };
+    let Some(payment) = booked.get(&name(receipt, line)) else {
+        return Ok(match find_invoice(tryton, receipt, line)? {
+            Some(record) if takes(&record) => Standing::Due { record },
+            record => Standing::Nowhere { record },
+        });
+    };
+    let record = match payments::invoice_of(tryton, payment)? {
+        Some(record) => Some(record),
+        None => find_invoice(tryton, receipt, line)?,
+    };
+    let Some(record) = record else { return Ok(Standing::OnAccount { matched: false }) };
+    let paid = payments::set_against(payment, &record);
+    Ok(match paid.is_zero() {
+        false => Standing::Set { record, paid },
+        true if takes(&record) => Standing::Free { payment: payment.clone(), record },
+        true => Standing::OnAccount { matched: true },
+    })
+}
+
+fn apply_line(
+    tryton: &Tryton,
+    receipt: &Receipt,
+    line: &RemittanceLine,
+    booked: &Booked,
+    work: &mut Work,
+) -> Result<(), Fault> {
+    let name = name(receipt, line);
+    let amount = decimal::parse(&line.amount.amount)?;
+    let stands = standing(tryton, receipt, line, booked)?;
+    work.booked += usize::from(booked.contains_key(&name));
+    match stands {
+        Standing::Set { record, paid } => work.set(line, &record, paid)?,
+        Standing::OnAccount { matched } => work.left(line, matched)?,
+        Standing::Free { payment, record } => {
+            let kept_back = kept_back(line)?;
+            let write_off = write_off(tryton, line)?.map(|id| (id, kept_back));
+            match payments::set_again(tryton, &payment, &record, write_off, &receipt.received_on)? {
+                Ok(now) => work.set(line, &now, payments::set_against(&payment, &now))?,
+                Err(refused) => {
+                    log::warn(&format!("{name} stays on the customer: {}", refused.message));
+                    work.left(line, true)?;
+                }
+            }
+        }
+        Standing::Due { record } => {
+            let due = open(&record);
+            let kept_back = kept_back(line)?;
+            let closes = !kept_back.is_zero() && amount + kept_back == due;
+            let write_off = if closes { write_off(tryton, line)? } else { None };
+            match payments::pay(tryton, receipt, &record, amount, write_off, &name)? {
+                Ok(_) => {
+                    work.booked += 1;
+                    let paid = if amount.abs() > due.abs() { due } else { amount };
+                    work.set(line, &payments::reread(tryton, record)?, paid)?;
+                }
+                Err(refused) => work.refused(line, refused.into())?,
+            }
+        }
+        Standing::Nowhere { record } => {
+            let made = payments::on_account(tryton, receipt, line, record.as_ref(), &name)?;
+            match made {
+                Ok(made) => work.booked += usize::from(made.is_some()),
+                Err(refused) => work.refusal = Some(refused.into()),
+            }
+            work.left(line, record.is_some())?;
+        }
+    }
+    Ok(())
 }
 
 /// What has been done and what remains.
@@ -126,6 +227,26 @@ struct Work {
 }
 
 impl Work {
+    fn set(&mut self, line: &RemittanceLine, record: &Record, paid: Decimal) -> Result<(), Fault> {
+        self.unapplied += decimal::parse(&line.amount.amount)? - paid;
+        let closes = record.state("state") == "paid" && !kept_back(line)?.is_zero();
+        self.applications.push(application(line, record, paid, closes));
+        Ok(())
+    }
+
+    fn left(&mut self, line: &RemittanceLine, matched: bool) -> Result<(), Fault> {
+        if !matched {
+            self.unmatched.push(line.id.clone());
+        }
+        self.unapplied += decimal::parse(&line.amount.amount)?;
+        Ok(())
+    }
+
+    fn refused(&mut self, line: &RemittanceLine, refusal: Refusal) -> Result<(), Fault> {
+        self.refusal = Some(refusal);
+        self.left(line, true)
+    }
+
     fn output(self, mut receipt: Receipt) -> ApplyReceiptOutput {
         let outcome = match (self.applications.is_empty(), self.unapplied.is_zero()) {
             (_, true) => ApplyReceiptOutcome::Applied,
@@ -163,14 +284,15 @@ fn name(receipt: &Receipt, line: &RemittanceLine) -> String {
     format!("{}/{}", receipt.id, line.id)
 }
 
+fn payer<'a>(receipt: &'a Receipt, line: &'a RemittanceLine) -> Option<&'a String> {
+    line.payer.as_ref().or(receipt.payer.as_ref())
+}
+
 /// What of this receipt stands in Tryton, by name.
-fn booked(tryton: &Tryton, receipt: &Receipt) -> Result<BTreeMap<String, Record>, Fault> {
+fn booked(tryton: &Tryton, receipt: &Receipt) -> Result<Booked, Fault> {
     let mut names: Vec<String> = receipt.lines.iter().map(|line| name(receipt, line)).collect();
     names.push(receipt.id.clone());
-    let domain = json!([["description", "in", names]]);
-    let limit = u32::try_from(names.len() * 2).unwrap_or(u32::MAX);
-    let moves = tryton.search(MOVE, domain, json!([["id", "ASC"]]), limit, &MOVE_FIELDS)?;
-    Ok(moves.into_iter().filter_map(|m| Some((m.text("description")?, m))).collect())
+    payments::booked(tryton, &names)
 }
 
 fn open(invoice: &Record) -> Decimal {
@@ -208,64 +330,6 @@ fn find_invoice(
     Ok(found.filter(same_currency))
 }
 
-fn apply_line(
-    tryton: &Tryton,
-    receipt: &Receipt,
-    line: &RemittanceLine,
-    booked: &BTreeMap<String, Record>,
-    work: &mut Work,
-) -> Result<(), Fault> {
-    let name = name(receipt, line);
-    let amount = decimal::parse(&line.amount.amount)?;
-    if let Some(payment) = booked.get(&name) {
-        let origin =
-            payment.state("origin").strip_prefix("account.invoice,").and_then(|id| id.parse().ok());
-        work.booked += 1;
-        if let Some(record) = match origin {
-            Some(id) => tryton.read(invoice::MODEL, id, &invoice::FIELDS)?,
-            None => find_invoice(tryton, receipt, line)?,
-        } {
-            let paid: Decimal =
-                payment.records("lines").iter().map(|l| l.decimal_or_zero("debit")).sum();
-            // The move is in the company's currency; where the invoice is not, the line's own counts.
-            let same = record.state("currency.code") == tryton.config.currency;
-            let paid = if same && paid < amount.abs() { paid } else { amount.abs() };
-            let paid = if amount.is_sign_negative() { -paid } else { paid };
-            work.unapplied += amount - paid;
-            work.applications.push(application(line, &record, paid, true));
-        }
-        return Ok(());
-    }
-    let Some(record) = find_invoice(tryton, receipt, line)? else {
-        work.unmatched.push(line.id.clone());
-        work.unapplied += amount;
-        return Ok(());
-    };
-    let due = open(&record);
-    // Never more than what is open, on either side of zero.
-    let pay = if amount.abs() > due.abs() { due } else { amount };
-    let opposite = !pay.is_zero() && due.is_sign_negative() != amount.is_sign_negative();
-    if record.state("state") != "posted" || pay.is_zero() || opposite {
-        work.unapplied += amount;
-        return Ok(());
-    }
-    let kept_back = kept_back(line)?;
-    let closes = !kept_back.is_zero() && pay + kept_back == due;
-    match pay_invoice(tryton, receipt, line, &record, pay, closes, &name)? {
-        Ok(_) => {
-            work.booked += 1;
-            work.unapplied += amount - pay;
-            let now = tryton.read(invoice::MODEL, record.id(), &invoice::FIELDS)?.unwrap_or(record);
-            work.applications.push(application(line, &now, pay, closes));
-        }
-        Err(refused) => {
-            work.unapplied += amount;
-            work.refusal = Some(refused.into());
-        }
-    }
-    Ok(())
-}
-
 /// Discount, deductions and write-off together.
 fn kept_back(line: &RemittanceLine) -> Result<Decimal, Fault> {
     let amounts = line.discount.iter().chain(line.write_off.iter());
@@ -291,63 +355,16 @@ fn application(line: &RemittanceLine, record: &Record, paid: Decimal, closes: bo
     }
 }
 
-fn is_bank(receipt: &Receipt) -> bool {
-    !matches!(receipt.method, PaymentMethod::Card | PaymentMethod::Wallet)
-}
-
-/// The wizard: `start`, `choice`, and where the amount is not exact `pay`.
-fn pay_invoice(
-    tryton: &Tryton,
-    receipt: &Receipt,
-    line: &RemittanceLine,
-    record: &Record,
-    amount: Decimal,
-    closes: bool,
-    name: &str,
-) -> Answer<Value> {
+/// How what a payer kept back is written off; nothing when nothing was.
+fn write_off(tryton: &Tryton, line: &RemittanceLine) -> Result<Option<i64>, Fault> {
     let accounts = &tryton.config.accounts;
-    let method = if is_bank(receipt) { &accounts.bank_method } else { &accounts.card_method };
-    let method = tryton.named("account.invoice.payment.method", method)?;
-    let write_off = match (closes, &line.discount, line.deductions.is_empty()) {
-        (false, ..) => None,
-        (true, Some(_), _) => Some(&accounts.discount),
-        (true, None, false) => Some(&accounts.deduction),
-        (true, None, true) => Some(&accounts.write_off),
+    let name = match (&line.discount, line.deductions.is_empty(), &line.write_off) {
+        (Some(_), ..) => &accounts.discount,
+        (None, false, _) => &accounts.deduction,
+        (None, true, Some(_)) => &accounts.write_off,
+        (None, true, None) => return Ok(None),
     };
-    let write_off = match write_off {
-        Some(name) => Some(tryton.named("account.move.reconcile.write_off", name)?),
-        None => None,
-    };
-    let start = json!({
-        "payee": record.many2one("party"), "amount": value::decimal(amount),
-        "currency": record.many2one("currency"), "date": value::date(&receipt.received_on),
-        "description": name, "payment_method": method,
-    });
-    tryton.wizard("account.invoice.pay", invoice::MODEL, record.id(), |wizard| {
-        if let Err(refused) = wizard.execute("start", json!({}), false)? {
-            return Ok(Err(refused));
-        }
-        let chosen = match wizard.execute("choice", json!({"start": start}), true)? {
-            Ok(chosen) => chosen,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let view = &chosen["view"];
-        if view.is_null() {
-            return Ok(Ok(chosen));
-        }
-        let mut ask = view["defaults"].clone();
-        if !ask.is_object() {
-            ask = json!({});
-        }
-        ask["type"] = if write_off.is_some() { "writeoff" } else { "partial" }.into();
-        if let Some(write_off) = write_off {
-            ask["writeoff"] = write_off.into();
-            if ask["lines"].as_array().is_none_or(Vec::is_empty) {
-                ask["lines"] = ask["lines_to_pay"].clone();
-            }
-        }
-        wizard.execute("pay", json!({"start": start, "ask": ask}), true)
-    })
+    tryton.named("account.move.reconcile.write_off", name).map(Some)
 }
 
 /// The move of a payout: out of the clearing account, into the bank and the fees. Fees that a bank
@@ -359,7 +376,7 @@ fn pay_out_lines(tryton: &Tryton, receipt: &Receipt) -> Result<Vec<(String, Deci
         fees += decimal::parse(&fee.amount.amount)?;
     }
     let net = decimal::parse(&receipt.amount.amount)?;
-    let lines = match is_bank(receipt) {
+    let lines = match payments::is_bank(receipt) {
         true => vec![(accounts.fees.clone(), fees), (accounts.bank.clone(), -fees)],
         false => vec![
             (accounts.bank.clone(), net),
@@ -373,7 +390,7 @@ fn pay_out_lines(tryton: &Tryton, receipt: &Receipt) -> Result<Vec<(String, Deci
 fn pay_out(
     tryton: &Tryton,
     receipt: &Receipt,
-    booked: &BTreeMap<String, Record>,
+    booked: &Booked,
     work: &mut Work,
 ) -> Result<Option<Refusal>, Fault> {
     let amounts = pay_out_lines(tryton, receipt)?;
@@ -383,48 +400,17 @@ fn pay_out(
     let record = match booked.get(&receipt.id) {
         Some(record) => record.clone(),
         None => {
-            let foreign = receipt.currency != tryton.config.currency;
             let mut lines = Vec::new();
-            let mut balance = Decimal::ZERO;
-            let last = amounts.len() - 1;
-            for (at, (account, amount)) in amounts.into_iter().enumerate() {
-                let money =
-                    Money { amount: decimal::text(amount), currency: receipt.currency.clone() };
-                let Some(own) = in_company_currency(&money, &tryton.config)? else {
-                    let message =
-                        format!("no rate for {} in the connector's config", receipt.currency);
-                    return Ok(Some(refusal("no-rate", &message, vec![])));
-                };
-                // Rounding by rate must not unbalance the move: the last line takes the rest.
-                let own = if at == last { -balance } else { own };
-                balance += own;
-                let side = |positive: bool| {
-                    let on_it = own.is_sign_negative() != positive;
-                    value::decimal(if on_it { own.abs() } else { Decimal::ZERO })
-                };
-                let mut values = json!({
-                    "account": tryton.account(&account)?, "description": receipt.id,
-                    "debit": side(true), "credit": side(false),
-                });
-                if foreign {
-                    values["amount_second_currency"] = value::decimal(amount);
-                }
-                lines.push(values);
+            for (account, amount) in amounts {
+                lines.push((tryton.account(&account)?, None, amount));
             }
-            let values = json!({
-                "company": tryton.config.company_id, "description": receipt.id,
-                "journal": tryton.journal(&tryton.config.accounts.cash_journal)?,
-                "date": value::date(&receipt.received_on), "lines": [["create", lines]],
-            });
-            match tryton.create(MOVE, &values, &MOVE_FIELDS)? {
+            match payments::book(tryton, receipt, &receipt.id, &lines)? {
                 Ok(record) => record,
-                Err(refused) => return Ok(Some(refused.into())),
+                Err(refusal) => return Ok(Some(refusal)),
             }
         }
     };
-    if record.state("state") != "posted"
-        && let Err(refused) = tryton.act(MOVE, record.id(), "post", &MOVE_FIELDS)?
-    {
+    if let Err(refused) = payments::post(tryton, record)? {
         return Ok(Some(refused.into()));
     }
     work.booked += 1;

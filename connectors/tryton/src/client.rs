@@ -160,8 +160,14 @@ impl Tryton {
         let Some(error) = answer.get("error").filter(|error| !error.is_null()) else {
             return Ok(Ok(answer["result"].clone()));
         };
-        // ["UserError", ["message", "description", null]]
-        let said = error[1][0].as_str().or(error[1].as_str()).unwrap_or("no message");
+        // ["UserError", ["message", "description", null]],
+        // ["UserWarning", ["name", "message", "description"]], ["ConcurrencyException", "message"]
+        let said = match error[0].as_str() {
+            Some("UserWarning") => &error[1][1],
+            _ if error[1].is_array() => &error[1][0],
+            _ => &error[1],
+        };
+        let said = said.as_str().unwrap_or("no message");
         match error[0].as_str().unwrap_or_default() {
             "UserError" | "UserWarning" => Ok(Err(Refused { message: said.to_owned() })),
             "ConcurrencyException" => {
@@ -171,18 +177,18 @@ impl Tryton {
         }
     }
 
-    /// Runs a wizard on one record through the given states, and closes it. The last answer counts.
+    /// Runs a wizard on records through the given states, and closes it. The last answer counts.
     pub fn wizard(
         &self,
         name: &str,
         model: &str,
-        id: i64,
+        ids: &[i64],
         run: impl FnOnce(&Wizard) -> Answer<Value>,
     ) -> Answer<Value> {
         let on = self
             .with_context("active_model", model.into())
-            .with_context("active_id", id.into())
-            .with_context("active_ids", json!([id]));
+            .with_context("active_id", ids.first().copied().into())
+            .with_context("active_ids", json!(ids));
         let created = match on.call(&format!("wizard.{name}.create"), vec![], false)? {
             Ok(created) => created,
             Err(refused) => return Ok(Err(refused)),

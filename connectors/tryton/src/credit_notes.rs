@@ -1,6 +1,8 @@
 //! Credit notes: invoices with negative quantities, found again by their reference. What they take
 //! back stands in their comment.
 
+use std::collections::BTreeMap;
+
 use crossdock_sdk::canonical::common::CancelReason;
 use crossdock_sdk::canonical::invoices::CreditLine;
 use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal, time};
@@ -103,13 +105,33 @@ fn credit_note_id(input: &CreditInvoiceInput, original: &Record) -> String {
     input.credit_note.clone().unwrap_or_else(|| format!("{}-CN", invoice::id(original)))
 }
 
+fn credit_notes_of(tryton: &Tryton, original: &Record) -> Result<Vec<Record>, Fault> {
+    let Some(order) = original.text("description") else { return Ok(Vec::new()) };
+    let id = invoice::id(original);
+    let mut notes = tryton.invoices_of_order(&order)?;
+    notes.retain(|note| noted(note, "Credits").as_deref() == Some(id.as_str()));
+    Ok(notes)
+}
+
 /// Net amount of the credit notes that there are for an invoice.
 fn credited_before(tryton: &Tryton, original: &Record) -> Result<Decimal, Fault> {
-    let Some(order) = original.text("description") else { return Ok(Decimal::ZERO) };
-    let id = invoice::id(original);
-    let notes = tryton.invoices_of_order(&order)?.into_iter();
-    let notes = notes.filter(|note| noted(note, "Credits").as_deref() == Some(id.as_str()));
+    let notes = credit_notes_of(tryton, original)?.into_iter();
     Ok(notes.map(|note| -note.decimal_or_zero("untaxed_amount")).sum())
+}
+
+/// How much of each line the credit notes that there are take back, by its origin.
+fn credited_by_line(
+    tryton: &Tryton,
+    original: &Record,
+) -> Result<BTreeMap<String, Decimal>, Fault> {
+    let mut credited = BTreeMap::new();
+    for note in credit_notes_of(tryton, original)? {
+        for line in note.records("lines") {
+            let Some(origin) = line.text("origin") else { continue };
+            *credited.entry(origin).or_default() -= line.decimal_or_zero("quantity");
+        }
+    }
+    Ok(credited)
 }
 
 /// The original's lines with negative quantities, all of them or so much as is asked for, and its
@@ -130,6 +152,11 @@ fn credit_values(
     let currency = tryton.currency(code)?;
     let revenue = tryton.account(&tryton.config.accounts.revenue)?;
     let units = tryton.units()?;
+    let before = credited_by_line(tryton, original)?;
+    if input.credits.is_none() && !before.is_empty() {
+        let message = "some of it is credited already; name the lines and how much of them";
+        return Ok(Err(refusal("partly-credited", message, vec![])));
+    }
     let mut lines = Vec::new();
     let mut net = Decimal::ZERO;
     // The share of the product line before, which the discounts that follow it take as well.
@@ -145,7 +172,10 @@ fn credit_values(
                 None => continue,
             },
             Some(credits) => match asked_for(&line, ids, credits)? {
-                Some(count) if count > there => {
+                Some(count)
+                    if count
+                        > there - before.get(line.state("origin")).copied().unwrap_or_default() =>
+                {
                     let lines = vec![ids.get(line.state("origin")).cloned().unwrap_or_default()];
                     let message = "more than was invoiced";
                     return Ok(Err(refusal("too-much", message, lines)));
@@ -162,10 +192,10 @@ fn credit_values(
         };
         let each = line.decimal_or_zero("unit_price");
         let each = match share_before.filter(|_| is_discount) {
-            Some(share) => decimal::round_total(each * share, code),
+            Some(share) => value::round_total(each * share, code),
             None => each,
         };
-        net += decimal::round_total(each * count, code);
+        net += value::round_total(each * count, code);
         lines.push(json!({
             "type": "line", "currency": currency, "account": revenue,
             "product": line.many2one("product"),
@@ -186,7 +216,7 @@ fn credit_values(
     let share = net.checked_div(whole).unwrap_or(Decimal::ONE);
     let account = tryton.account(&tryton.config.accounts.tax)?;
     let taxes = original.records("taxes").into_iter().map(|tax| {
-        let part = |field: &str| decimal::round_total(-tax.decimal_or_zero(field) * share, code);
+        let part = |field: &str| value::round_total(-tax.decimal_or_zero(field) * share, code);
         json!({
             "description": tax.text("description"), "manual": true,
             "account": tax.many2one("account").unwrap_or(account),

@@ -13,12 +13,12 @@ use serde_json::json;
 
 use crate::client::Tryton;
 use crate::sale::order_lines;
-use crate::value::Record;
+use crate::value::{self, Record};
 use crate::{Config, SYSTEM, canonical_unit};
 
 pub const MODEL: &str = "account.invoice";
 
-pub const FIELDS: [&str; 30] = [
+pub const FIELDS: [&str; 33] = [
     "number",
     "state",
     "reference",
@@ -48,6 +48,9 @@ pub const FIELDS: [&str; 30] = [
     "taxes.amount",
     "taxes.account",
     "lines_to_pay.maturity_date",
+    "lines_to_pay.reconciliation",
+    "payment_lines",
+    "account",
     "invoice_address",
 ];
 
@@ -232,7 +235,7 @@ fn lines(
         let each = line.decimal_or_zero("unit_price");
         let count = line.decimal_or_zero("quantity") * sign;
         let amount = line.decimal("amount").map(|amount| amount * sign);
-        let amount = amount.unwrap_or_else(|| decimal::round_total(each * count, currency));
+        let amount = amount.unwrap_or_else(|| value::round_total(each * count, currency));
         let Some(item) = line.text("product.code") else {
             charges.push(Charge {
                 id: line.id().to_string(),

@@ -26,7 +26,7 @@ use crate::lookup::PARTY_FIELDS;
 use crate::orders::refusal;
 use crate::sale::number;
 use crate::value::{self, Record};
-use crate::{Connector, credit_notes};
+use crate::{Connector, credit_notes, payments};
 
 /// Days until an invoice on account is due, where neither order nor terms say it.
 const NET_DAYS: u32 = 30;
@@ -170,7 +170,17 @@ pub fn post(tryton: &Tryton, record: Record) -> Result<Result<Record, Refusal>, 
     if is_posted(&record) {
         return Ok(Ok(record));
     }
-    Ok(tryton.act(MODEL, record.id(), "post", &FIELDS)?.map_err(Refusal::from))
+    // Warnings are for people at a screen: that a date is past, or that the lines have not the taxes
+    // of their products.
+    let decided = tryton.with_context("_skip_warnings", true.into());
+    match decided.act(MODEL, record.id(), "post", &FIELDS)? {
+        // Tryton sees that nothing is to be paid after it has answered.
+        Ok(record) if record.decimal_or_zero("total_amount").is_zero() => {
+            payments::reread(tryton, record).map(Ok)
+        }
+        Ok(record) => Ok(Ok(record)),
+        Err(refused) => Ok(Err(refused.into())),
+    }
 }
 
 /// As it was worked out, with Tryton's number and state: the tax by line is ours, Tryton sums it up.
@@ -205,7 +215,7 @@ fn draft(input: &PreviewInvoiceInput, on: &str, first: bool, now: &str) -> Resul
         let discounts = part_of(&line.discounts, count, ordered, currency)?;
         let off: Decimal =
             discounts.iter().filter_map(|d| decimal::parse(&d.amount.amount).ok()).sum();
-        let amount = decimal::round_total(price_each(price)? * count, currency) - off;
+        let amount = value::round_total(price_each(price)? * count, currency) - off;
         lines.push(InvoiceLine {
             id: line.id.clone(),
             order_line: Some(line.id.clone()),
@@ -308,7 +318,7 @@ fn part_of(
         .iter()
         .map(|discount| {
             let amount = decimal::parse(&discount.amount.amount)? * share;
-            let amount = decimal::money(decimal::round_total(amount, currency), currency);
+            let amount = decimal::money(value::round_total(amount, currency), currency);
             Ok(Discount { amount, ..discount.clone() })
         })
         .collect()

@@ -14,6 +14,7 @@ mod invoices;
 mod lookup;
 mod masters;
 mod orders;
+mod payments;
 mod pricing;
 mod progress;
 mod returns;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_sdk::Fault;
 use crossdock_sdk::canonical::common::{Address, Party};
 use crossdock_sdk::canonical::id_in;
-use serde_json::{Value, json};
+use crossdock_sdk::{Decimal, Fault};
+use serde_json::json;
 
 use crate::client::Tryton;
-use crate::value::Record;
+use crate::value::{self, Record};
 use crate::{SYSTEM, canonical_unit};
 
 pub const PARTY_FIELDS: [&str; 6] = [
@@ -140,10 +140,11 @@ impl Tryton {
         needed(self.find("stock.location", domain, &["id"])?, "warehouse", code)
     }
 
-    /// By code or name.
+    /// By code or name, of those that can be booked on: headings of the chart have no type.
     pub fn account(&self, name: &str) -> Result<i64, Fault> {
-        let found = self.find("account.account", either("code", "name", name), &["id"])?;
-        needed(found, "account", name)
+        let named = json!(["OR", [["code", "=", name]], [["name", "=", name]]]);
+        let domain = json!([named, ["type", "!=", null], ["company", "=", self.config.company_id]]);
+        needed(self.find("account.account", domain, &["id"])?, "account", name)
     }
 
     pub fn journal(&self, name: &str) -> Result<i64, Fault> {
@@ -154,11 +155,38 @@ impl Tryton {
         )
     }
 
-    pub fn named(&self, model: &str, name: &str) -> Result<i64, Fault> {
-        needed(self.find(model, json!([["name", "=", name]]), &["id"])?, model, name)
+    /// The period that a day is booked in; absent when it is closed, or there is none.
+    pub fn period(&self, day: &str) -> Result<Option<i64>, Fault> {
+        let domain = json!([
+            ["company", "=", self.config.company_id],
+            ["start_date", "<=", value::date(day)],
+            ["end_date", ">=", value::date(day)],
+            ["type", "=", "standard"],
+            ["state", "=", "open"],
+        ]);
+        Ok(self.find("account.period", domain, &["id"])?.map(|period| period.id()))
     }
-}
 
-fn either(one: &str, other: &str, value: &str) -> Value {
-    json!(["OR", [[one, "=", value]], [[other, "=", value]]])
+    /// How much of the company's currency one unit of another is on a day; absent when Tryton has
+    /// no rate.
+    pub fn rate(&self, code: &str, day: &str) -> Result<Option<Decimal>, Fault> {
+        if code == self.config.currency {
+            return Ok(Some(Decimal::ONE));
+        }
+        let dated = self.with_context("date", value::date(day));
+        let of = |code: &str| -> Result<Option<Decimal>, Fault> {
+            let found = dated.find("currency.currency", json!([["code", "=", code]]), &["rate"])?;
+            Ok(found.and_then(|currency| currency.decimal("rate")))
+        };
+        let (Some(own), Some(other)) = (of(&self.config.currency)?, of(code)?) else {
+            return Ok(None);
+        };
+        Ok(own.checked_div(other))
+    }
+
+    /// A method of payment or of writing off, by its name in the company.
+    pub fn named(&self, model: &str, name: &str) -> Result<i64, Fault> {
+        let domain = json!([["name", "=", name], ["company", "=", self.config.company_id]]);
+        needed(self.find(model, domain, &["id"])?, model, name)
+    }
 }

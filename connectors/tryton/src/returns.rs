@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crossdock_sdk::canonical::reference;
 use crossdock_sdk::canonical::returns::{GoodsReturn, ReturnLine, ReturnStatus};
-use crossdock_sdk::{Call, Fault, Identity, Refusal, config, decimal};
+use crossdock_sdk::{Call, Decimal, Fault, Identity, Refusal, config, decimal};
 use serde_json::json;
 
 use crate::client::Tryton;
@@ -85,6 +85,14 @@ impl Guest for Connector {
             let outcome = ReceiveReturnOutcome::Refused(refusal);
             Ok(ReceiveReturnOutput { outcome, goods_return: None })
         };
+        if sale.state("state") == "cancelled" {
+            return refuse(refusal("cancelled", "the return was given up", vec![]));
+        }
+        let more = beyond_booked(&sale, &input.lines)?;
+        if !more.is_empty() {
+            let message = "Tryton has booked the return with less; enter another for the rest";
+            return refuse(refusal("already-booked", message, more));
+        }
         if let Some(changed) = announce(&tryton, &sale, &input.lines)? {
             match changed {
                 Ok(changed) => sale = changed,
@@ -109,10 +117,14 @@ impl Guest for Connector {
                 if shipment.state("state") != from {
                     continue;
                 }
-                shipment = match tryton.act(SHIPMENT, id, action, &["state"])? {
+                shipment = match decided.act(SHIPMENT, id, action, &["state"])? {
                     Ok(shipment) => shipment,
                     Err(refused) => return refuse(refused.into()),
                 };
+            }
+            if shipment.state("state") != "done" {
+                let message = format!("return shipment {id} is {}", shipment.state("state"));
+                return refuse(refusal("not-received", &message, vec![]));
             }
         }
         Ok(ReceiveReturnOutput {
@@ -274,6 +286,23 @@ fn announce(
     }
     let changed = tryton.update("sale.sale", sale.id(), &json!({"lines": changes}), &FIELDS)?;
     Ok(Some(changed.map_err(Refusal::from)))
+}
+
+/// Lines of which more came than Tryton has booked: once it is under way, their quantities stand.
+fn beyond_booked(sale: &Record, came: &[ReturnLine]) -> Result<Vec<String>, Fault> {
+    if matches!(sale.state("state"), "draft" | "quotation") {
+        return Ok(Vec::new());
+    }
+    let lines = sale.records("lines");
+    let mut beyond = Vec::new();
+    for came in came {
+        let booked = lines.iter().find(|line| ids(line).0 == came.id);
+        let booked = booked.map_or(Decimal::ZERO, |line| -line.decimal_or_zero("quantity"));
+        if decimal::parse(&came.quantity.value)? > booked {
+            beyond.push(came.id.clone());
+        }
+    }
+    Ok(beyond)
 }
 
 /// Return line and order line, as `create` wrote them down.

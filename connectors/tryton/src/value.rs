@@ -8,6 +8,12 @@ pub fn decimal(decimal: Decimal) -> Value {
     json!({"__class__": "Decimal", "decimal": decimal::text(decimal)})
 }
 
+/// A total as Tryton rounds it to the minor unit of its currency: half to even. Invoices are refused
+/// whose totals are not Tryton's.
+pub fn round_total(amount: Decimal, currency: &str) -> Decimal {
+    amount.round_dp(decimal::exponent(currency))
+}
+
 /// `YYYY-MM-DD`, or the date of a timestamp.
 pub fn date(text: &str) -> Value {
     let part = |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse::<u32>().ok());
@@ -124,6 +130,18 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn totals_are_rounded_half_to_even() {
+        let check = |amount: &str, currency: &str, expect: &str| {
+            let rounded = round_total(decimal::parse(amount).unwrap(), currency);
+            assert_eq!(decimal::text(rounded), expect, "{amount} {currency}");
+        };
+        check("112.5", "JPY", "112");
+        check("113.5", "JPY", "114");
+        check("-0.125", "USD", "-0.12");
+        check("0.2325", "KWD", "0.232");
+    }
 
     #[test]
     fn tagged_values_are_read_and_written() {

@@ -64,6 +64,7 @@ fn entry(currency: i64) -> (&'static str, u32, &'static str) {
         .unwrap_or(CURRENCIES[0])
 }
 
-fn rate(currency: i64) -> Decimal {
+/// Units of it for one US dollar.
+pub fn rate(currency: i64) -> Decimal {
     parse(entry(currency).2).unwrap_or(Decimal::ONE)
 }

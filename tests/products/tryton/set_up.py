@@ -80,6 +80,7 @@ ACCOUNTS = [
     ("1008", "Payable", "balance", {"payable": True}),
     ("1009", "Goods", "income", {"expense": True}),
     ("1010", "Opening balance", "balance", {}),
+    ("1011", "Exchange", "income", {"expense": True}),
 ]
 # The database is kept for years: it must know the periods of the day on which it is used.
 YEARS = range(2025, 2036)
@@ -147,6 +148,9 @@ def fill(config):
     configuration.default_account_payable = accounts["Payable"]
     configuration.default_category_account_revenue = accounts["Revenue"]
     configuration.default_category_account_expense = accounts["Goods"]
+    # What a rate makes of an invoice between its posting and its payment.
+    configuration.currency_exchange_debit_account = accounts["Exchange"]
+    configuration.currency_exchange_credit_account = accounts["Exchange"]
     configuration.save()
     for year in YEARS:
         add_year(add, find, company, year)

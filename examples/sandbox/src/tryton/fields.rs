@@ -85,6 +85,7 @@ impl Tryton {
             }
             ("account.invoice", "origins") => json!(self.origins(id)),
             ("account.invoice", _) => self.compute_invoice(id, field),
+            ("currency.currency", _) => decimal(money::rate(id), 6),
             ("account.move.line", "date" | "state") => {
                 let of = self.store.id_in(model, id, "move").unwrap_or(0);
                 self.store.get("account.move", of, field)

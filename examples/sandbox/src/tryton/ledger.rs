@@ -203,8 +203,9 @@ impl Tryton {
     ) -> i64 {
         let number = self.store.next_number("move");
         let on = on.unwrap_or_else(|| date(&today()));
+        let period = super::store::moment(&on).and_then(|day| self.period_of(&day));
         let row = json!({
-            "company": 1, "journal": journal, "period": null, "date": on, "number": number,
+            "company": 1, "journal": journal, "period": period, "date": on, "number": number,
             "description": (!description.is_empty()).then_some(description),
             "origin": (!origin.is_empty()).then_some(origin), "state": "posted",
         });
@@ -337,20 +338,25 @@ impl Tryton {
         vec![line]
     }
 
-    /// Closes what is left of an invoice against a write-off account. The move has no description:
-    /// only the payment carries the payer's words.
+    /// Closes what is left of an invoice against a write-off account.
     pub fn write_off(&mut self, id: i64, reason: i64) -> Result<(), Trouble> {
+        self.reconcile_with(self.open_lines(id), reason)
+    }
+
+    /// Reconciles lines of one party; what is left goes to a write-off account. The move has no
+    /// description: only the payment carries the payer's words.
+    pub fn reconcile_with(&mut self, mut lines: Vec<i64>, reason: i64) -> Result<(), Trouble> {
         let account = self.store.id_in("account.move.reconcile.write_off", reason, "account");
         let account =
             account.ok_or_else(|| Trouble::User("A write-off reason is required.".into()))?;
-        let left = self.amount_to_pay(id, false);
-        let currency = self.store.id_in(INVOICE, id, "currency").unwrap_or(1);
-        let party = self.store.id_in(INVOICE, id, "party");
+        let party = lines.iter().find_map(|line| self.store.id_in(LINE, *line, "party"));
+        let second = lines.iter().find_map(|line| self.store.id_in(LINE, *line, "second_currency"));
+        let currency = second.unwrap_or(1);
+        let left: Decimal = lines.iter().map(|line| self.balance_in(*line, currency)).sum();
         let entry = |account, party, amount| Entry { account, party, amount, maturity: None };
         let entries = [entry(RECEIVABLE, party, -left), entry(account, None, left)];
         let of = self.add_move(JOURNAL_WRITE_OFF, None, "", "", currency, &entries);
-        let mut lines = vec![self.store.children(LINE, of)[0]];
-        lines.extend(self.open_lines(id));
+        lines.push(self.store.children(LINE, of)[0]);
         self.reconcile(&lines);
         Ok(())
     }

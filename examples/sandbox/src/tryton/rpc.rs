@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{Env, Trouble, Tryton, USER, server_error, unauthorized};
+use super::{Env, Trouble, Tryton, USER, unauthorized};
 use crate::state::State;
 use crate::wire::{self, Reply, Request};
 
@@ -176,7 +176,8 @@ impl Trouble {
             Trouble::Forbidden => {
                 return Reply::html(403, "Forbidden", "The method is not allowed.");
             }
-            Trouble::Server(why) => return server_error(&why),
+            // Its text and a traceback, with status 200.
+            Trouble::Server(why) => json!([why, ""]),
         };
         Reply::json(200, &json!({"id": call["id"], "error": error}))
     }

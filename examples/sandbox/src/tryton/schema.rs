@@ -34,7 +34,7 @@ const MODELS: &[(&str, &str)] = &[
     ("party.identifier", "party>party.party type code"),
     ("country.country", "name code"),
     ("country.subdivision", "name code country>country.country"),
-    ("currency.currency", "name code digits rounding symbol"),
+    ("currency.currency", "name code digits rounding symbol rate="),
     ("company.company", "party>party.party currency>currency.currency"),
     (
         "product.product",
@@ -75,13 +75,20 @@ const MODELS: &[(&str, &str)] = &[
         "invoice>account.invoice description account>account.account base amount manual tax sequence legal_notice",
     ),
     ("account.invoice.payment_term", "name days active"),
-    ("account.invoice.payment.method", "name account>account.account active"),
-    ("account.move.reconcile.write_off", "name account>account.account active"),
-    ("account.account", "name code type reconcile"),
+    (
+        "account.invoice.payment.method",
+        "name account>account.account company>company.company active",
+    ),
+    (
+        "account.move.reconcile.write_off",
+        "name account>account.account company>company.company active",
+    ),
+    ("account.account", "name code type reconcile company>company.company"),
     ("account.journal", "name code type"),
+    ("account.period", "name start_date end_date type state company>company.company"),
     (
         "account.move",
-        "company>company.company journal>account.journal period date number description origin@ lines*account.move.line/move state",
+        "company>company.company journal>account.journal period>account.period date number description origin@ lines*account.move.line/move state",
     ),
     (
         "account.move.line",

@@ -13,6 +13,8 @@ pub const TAX: i64 = 3;
 pub const JOURNAL_REVENUE: i64 = 1;
 pub const JOURNAL_CASH: i64 = 2;
 pub const JOURNAL_WRITE_OFF: i64 = 3;
+/// Years whose periods are open.
+const YEARS: std::ops::RangeInclusive<i16> = 2024..=2036;
 /// The seller itself.
 const OWN_PARTY: i64 = 6;
 
@@ -100,18 +102,30 @@ pub fn fill(store: &mut Store) {
     let accounts =
         ["Receivable", "Revenue", "Tax", "Bank", "Card clearing", "Fees", "Discounts", "Write-off"];
     for (index, name) in accounts.iter().enumerate() {
-        let row = json!({"name": name, "code": format!("{}", 1000 + index), "type": null, "reconcile": index == 0});
+        let row = json!({"name": name, "code": format!("{}", 1000 + index), "type": index + 1, "reconcile": index == 0, "company": 1});
         add(store, "account.account", row);
+    }
+    // A heading of the chart: without a type, nothing is booked on it.
+    let heading = json!({"name": "Revenue", "code": "4", "type": null, "company": 1});
+    add(store, "account.account", heading);
+    for (year, month) in YEARS.flat_map(|year| (1..=12).map(move |month| (year, month))) {
+        let start = jiff::civil::date(year, month, 1);
+        let row = json!({
+            "name": format!("{year}-{month:02}"), "start_date": date(&start.to_string()),
+            "end_date": date(&start.last_of_month().to_string()), "type": "standard",
+            "state": "open", "company": 1,
+        });
+        add(store, "account.period", row);
     }
     for (name, kind) in [("Revenue", "revenue"), ("Cash", "cash"), ("Write-off", "write-off")] {
         add(store, "account.journal", json!({"name": name, "code": kind, "type": kind}));
     }
     for (name, account) in [("Bank", 4), ("Card", 5)] {
-        let row = json!({"name": name, "account": account, "active": true});
+        let row = json!({"name": name, "account": account, "company": 1, "active": true});
         add(store, "account.invoice.payment.method", row);
     }
     for (name, account) in [("Discount", 7), ("Deduction", 8), ("Small difference", 8)] {
-        let row = json!({"name": name, "account": account, "active": true});
+        let row = json!({"name": name, "account": account, "company": 1, "active": true});
         add(store, "account.move.reconcile.write_off", row);
     }
     let row = json!({"name": "Card", "currency": 1, "process_method": "manual"});

@@ -18,8 +18,13 @@ pub struct Session {
     data: Map<String, Value>,
 }
 
-const WIZARDS: [&str; 4] =
-    ["account.invoice.pay", "account.invoice.credit", "sale.return_sale", "account.move.cancel"];
+const WIZARDS: [&str; 5] = [
+    "account.invoice.pay",
+    "account.invoice.credit",
+    "sale.return_sale",
+    "account.move.cancel",
+    "account.move.reconcile_lines",
+];
 
 impl Tryton {
     pub fn wizard(
@@ -74,6 +79,7 @@ impl Tryton {
         let model: &'static str = match name {
             "sale.return_sale" => "sale.sale",
             "account.move.cancel" => "account.move",
+            "account.move.reconcile_lines" => "account.move.line",
             _ => "account.invoice",
         };
         self.store
@@ -120,6 +126,20 @@ impl Tryton {
                 self.count("move.cancel", description);
                 Ok(json!({}))
             }
+            ("account.move.reconcile_lines", "start") => {
+                let lines = chosen(env);
+                let left: Decimal = lines.iter().map(|line| self.balance(*line)).sum();
+                if !left.is_zero() {
+                    return Ok(view("writeoff", json!({"amount": decimal(left, 2)})));
+                }
+                self.reconcile(&lines);
+                Ok(json!({}))
+            }
+            ("account.move.reconcile_lines", "reconcile") => {
+                let reason = data["writeoff"]["writeoff"].as_i64().unwrap_or(0);
+                self.reconcile_with(chosen(env), reason)?;
+                Ok(json!({}))
+            }
             _ => Err(Trouble::Server(format!("KeyError: {state}"))),
         }
     }
@@ -145,6 +165,7 @@ impl Tryton {
             "ask",
             json!({
                 "type": kind, "amount": decimal(amount, digits), "invoice": id, "company": 1,
+                "company.": {"rec_name": "Crossdock Distribution"},
                 "currency": self.store.get("account.invoice", id, "currency"),
                 "lines": open_lines(kind != "partial"), "lines_to_pay": open_lines(true),
                 "payment_lines": paid,
@@ -154,6 +175,12 @@ impl Tryton {
 
     fn pay(&mut self, id: i64, data: &Value, asked: bool) -> Result<Value, Trouble> {
         let (start, ask) = (&data["start"], &data["ask"]);
+        // Defaults come with the names of records, `company.`; as values Tryton does not know them.
+        let fields = ask.as_object().into_iter().flat_map(Map::keys);
+        if let Some(name) = fields.into_iter().find(|name| name.ends_with('.')) {
+            let why = format!("'account.invoice.pay.ask' object has no attribute '{name}'");
+            return Err(Trouble::Server(why));
+        }
         if self.store.text("account.invoice", id, "state") != "posted" {
             return Err(Trouble::User("You cannot pay an invoice that is not posted.".into()));
         }
@@ -264,6 +291,12 @@ impl Tryton {
         row.insert("lines".into(), json!([["create", lines]]));
         self.create("sale.sale", row, env)
     }
+}
+
+/// The records that a wizard works on.
+fn chosen(env: &Env) -> Vec<i64> {
+    let ids = env.context["active_ids"].as_array().into_iter().flatten();
+    ids.filter_map(Value::as_i64).collect()
 }
 
 /// The stored fields without those that every record has for itself.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::Kind;
+use super::store::{Row, moment};
 use super::{Env, Trouble, Tryton, seed};
+use crate::state::today;
 
 const SALE_ACTIONS: &[&str] =
     &["quote", "confirm", "process", "draft", "cancel", "manual_invoice", "manual_shipment"];
@@ -58,6 +60,17 @@ impl Tryton {
                 return Err(Trouble::User(message));
             }
         }
+        if model == "account.move" {
+            self.must_be_in_period(&mut row)?;
+        }
+        if model == "account.move.line" {
+            let given = |field: &str| row.get(field).is_some_and(|value| !value.is_null());
+            if given("amount_second_currency") && !given("second_currency") {
+                let message =
+                    "A value is required for field \"Second Currency\" in \"Account Move Line\".";
+                return Err(Trouble::User(message.into()));
+            }
+        }
         let id = self.store.insert(model, row);
         for (target, inverse, commands) in inside {
             if let Err(trouble) = self.command(target, inverse, id, &commands, env) {
@@ -68,6 +81,30 @@ impl Tryton {
         }
         self.count_creation(model, id);
         Ok(id)
+    }
+
+    /// A move is of the period that its date lies in; one that says none is of this month's.
+    fn must_be_in_period(&self, row: &mut Row) -> Result<(), Trouble> {
+        let says = row.get("date").and_then(moment).unwrap_or_default();
+        let period = match row.get("period").and_then(Value::as_i64) {
+            Some(period) => Some(period),
+            None => self.period_of(&today()),
+        };
+        if period.is_none() || self.period_of(&says) != period {
+            let message = "The value for field \"Period\" in \"Account Move\" is not valid according to its domain.";
+            return Err(Trouble::User(message.into()));
+        }
+        row.insert("period".into(), json!(period));
+        Ok(())
+    }
+
+    /// The period that a day lies in.
+    pub fn period_of(&self, day: &str) -> Option<i64> {
+        self.store.ids("account.period").into_iter().find(|id| {
+            let bound = |field| moment(&self.store.get("account.period", *id, field));
+            bound("start_date").is_some_and(|start| start.as_str() <= day)
+                && bound("end_date").is_some_and(|end| end.as_str() >= day)
+        })
     }
 
     fn count_creation(&mut self, model: &'static str, id: i64) {
@@ -172,8 +209,38 @@ impl Tryton {
                     }
                     self.store.set(model, id, &field, value);
                 }
+                _ if field == "payment_lines" => self.link_payments(id, &value)?,
                 _ => self.store.set(model, id, &field, value),
             }
+        }
+        Ok(())
+    }
+
+    /// `[["add", [7]], ["remove", [8]]]` on an invoice that is not paid.
+    fn link_payments(&mut self, invoice: i64, commands: &Value) -> Result<(), Trouble> {
+        const INVOICE: &str = "account.invoice";
+        if self.store.text(INVOICE, invoice, "state") == "paid" {
+            let message = "You cannot add or remove payment lines of a paid invoice.";
+            return Err(Trouble::User(message.into()));
+        }
+        let before = self.store.get(INVOICE, invoice, "payment_lines");
+        let mut lines = before.as_array().cloned().unwrap_or_default();
+        for command in commands.as_array().into_iter().flatten() {
+            let named = command[1].as_array().cloned().unwrap_or_default();
+            lines.retain(|line| !named.contains(line));
+            match command[0].as_str() {
+                Some("add") => lines.extend(named),
+                Some("remove") => {}
+                _ => return Err(Trouble::Server("payment_lines wants add or remove".into())),
+            }
+        }
+        self.store.set(INVOICE, invoice, "payment_lines", Value::Array(lines));
+        let open = self.amount_to_pay(invoice, false);
+        let (untaxed, tax) = self.invoice_amounts(invoice);
+        if open.is_sign_negative() != (untaxed + tax).is_sign_negative() && !open.is_zero() {
+            self.store.set(INVOICE, invoice, "payment_lines", before);
+            let message = "The payment lines amount is greater than the amount to pay.";
+            return Err(Trouble::User(message.into()));
         }
         Ok(())
     }

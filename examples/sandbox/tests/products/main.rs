@@ -8,4 +8,5 @@ mod inventree;
 mod karrio;
 mod stripe;
 mod tryton;
+mod tryton_books;
 mod webhooks;

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::client::{Shop, shop};
 
-fn decimal(text: &str) -> Value {
+pub fn decimal(text: &str) -> Value {
     json!({"__class__": "Decimal", "decimal": text})
 }
 
-fn company() -> Value {
+pub fn company() -> Value {
     json!({"company": 1})
 }
 
@@ -72,7 +72,7 @@ async fn an_order_becomes_a_paid_invoice() {
     assert_eq!(shop.counted("invoice.pay", "R-1"), 1);
 }
 
-async fn pay(shop: &Shop, invoice: i64, amount: &str, description: &str, ask: Value) {
+pub async fn pay(shop: &Shop, invoice: i64, amount: &str, description: &str, ask: Value) {
     let context = json!({"company": 1, "active_model": "account.invoice", "active_id": invoice, "active_ids": [invoice]});
     let made = shop.rpc("wizard.account.invoice.pay.create", json!([context])).await;
     let session = made["result"][0].as_i64().expect("a session");
@@ -89,7 +89,7 @@ async fn pay(shop: &Shop, invoice: i64, amount: &str, description: &str, ask: Va
     assert_eq!(paid["result"], json!({}), "{paid}");
 }
 
-async fn posted_invoice(shop: &Shop, reference: &str, price: &str) -> i64 {
+pub async fn posted_invoice(shop: &Shop, reference: &str, price: &str) -> i64 {
     let body = json!({"party": 1, "reference": reference,
         "lines": [["create", [{"quantity": 1.0, "unit_price": decimal(price)}]]]});
     let made = shop.tryton("POST", "account.invoice", company(), body).await.expect(200);

@@ -232,7 +232,7 @@ fn amounts_keep_their_digits_or_are_refused() {
         document.lines[0].amount.amount = amount.into();
         Connector::quote_tax(call(), QuoteTaxInput { document })
     };
-    for amount in ["0.01", "10.1", "9999999999.99"] {
+    for amount in ["0.01", "10.1", "9999999999.99", "0", "-10.5", "1.234"] {
         replay::answer(CREATE, 201, transaction("Temporary", "SalesOrder"));
         quote(amount).unwrap();
         let sent = replay::finish().remove(0).body;

@@ -1,5 +1,7 @@
 //! Order webhooks as Shopify's reference shows them, with the fields of our checkout.
 
+mod statuses;
+
 use crossdock_sdk::canonical::attribute_of;
 use crossdock_sdk::canonical::common::CancelReason;
 use crossdock_sdk::canonical::orders::{DeliveryPolicy, Order, PaymentArrangement};
@@ -166,6 +168,33 @@ fn prices_with_tax_in_them_are_taken_apart_to_the_cent() {
     assert_eq!(line.amount.as_ref().unwrap().amount, "354.12");
     let price = line.price.as_ref().unwrap();
     assert_eq!((price.amount.amount.as_str(), price.per.value.as_str()), ("374.12", "2"));
+}
+
+#[test]
+fn amounts_keep_the_digits_of_their_currency_and_texts_their_letters() {
+    let in_currency = |currency: &str, price: &str, total: &str| {
+        let mut document = document();
+        document["currency"] = currency.into();
+        document["total_price"] = total.into();
+        document["line_items"][0]["price"] = price.into();
+        document["line_items"][0]["discount_allocations"] = json!([]);
+        let order = received(&document);
+        let amount = |money: Option<&crossdock_sdk::Money>| money.unwrap().amount.clone();
+        let line = &order.lines[0];
+        (amount(line.price.as_ref().map(|price| &price.amount)), amount(line.amount.as_ref()))
+    };
+    let told = |price: &str, amount: &str| (price.to_owned(), amount.to_owned());
+    assert_eq!(in_currency("JPY", "1500", "3000"), told("1500", "3000"));
+    assert_eq!(in_currency("KWD", "1.234", "2.468"), told("1.234", "2.468"));
+    assert_eq!(in_currency("USD", "0.00", "0.00"), told("0", "0"));
+
+    let long = "Zoë Đặng & Søn 株式会社 ".repeat(20);
+    let mut document = document();
+    document["shipping_address"]["company"] = long.as_str().into();
+    document["line_items"][0]["name"] = "Bohrmaschine 18 V – “Größe” 🛠".into();
+    let order = received(&document);
+    assert_eq!(order.ship_to.name, long.trim());
+    assert_eq!(order.lines[0].description.as_deref(), Some("Bohrmaschine 18 V – “Größe” 🛠"));
 }
 
 #[test]

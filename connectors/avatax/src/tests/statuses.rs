@@ -1,13 +1,14 @@
 //! What becomes of each status, by the tables in README.md.
 
-use crossdock_sdk::http::replay::{Seen, Served, serve};
-use crossdock_sdk::http::statuses::{Operation, Product, check, path, word};
+use crossdock_sdk::http::replay::{Failure, Seen, Served, serve};
+use crossdock_sdk::http::statuses::{Failing, Operation, Product, check, path, word};
 
 use super::*;
 use crate::exports::crossdock::tax::tax_inquiry::{GetTaxInput, Guest as _};
 
-/// AvaTax with one document in this state, or none.
-fn avatax(state: Option<&'static str>) {
+/// AvaTax with one document in this state, or none; and, once a document was sent, in that one.
+fn avatax(state: Option<&'static str>, later: Option<&'static str>) {
+    let mut state = state;
     serve(move |seen: &Seen| -> Served {
         let answer = |status, body: Value| (status, Vec::new(), body.to_string().into_bytes());
         let kind = "SalesInvoice";
@@ -19,7 +20,10 @@ fn avatax(state: Option<&'static str>) {
             RESOLVE => answer(200, json!({"validatedAddresses": [], "messages": []})),
             VOID => answer(200, transaction("Cancelled", kind)),
             COMMIT => answer(200, transaction("Committed", kind)),
-            _ => answer(201, transaction("Saved", kind)),
+            _ => {
+                state = later;
+                answer(201, transaction("Saved", kind))
+            }
         }
     });
 }
@@ -49,11 +53,21 @@ fn error(status: u16) -> Value {
     json!({"error": {"code": code, "message": message, "target": "Unknown", "details": [detail]}})
 }
 
+/// What AvaTax says of one of its requests only; the status is 400 and the code.
+fn own(status: &'static str, request: &'static str, message: &str) -> Failing {
+    let code = status.trim_start_matches("400 ").trim_matches('`');
+    let detail =
+        json!({"code": code, "message": message, "faultCode": "Client", "severity": "Error"});
+    let error = json!({"code": code, "message": message, "target": "Unknown", "details": [detail]});
+    let body = json!({"error": error}).to_string().into_bytes();
+    Failing { status, request, failure: Failure::Answer(400, Vec::new(), body) }
+}
+
 #[test]
 fn every_status_becomes_what_the_readme_says() {
     let input = || Identity { id: "INV-1".into(), references: Vec::new() };
     let asked = |state: Option<&'static str>| {
-        avatax(state);
+        avatax(state, state);
         (call(), document("INV-1"))
     };
     let operations = [
@@ -62,7 +76,9 @@ fn every_status_becomes_what_the_readme_says() {
             Connector::quote_tax(call, QuoteTaxInput { document }).map(|output| word(&output))
         }),
         Operation::new("record-tax", move || {
-            let (call, document) = asked(None);
+            // Somebody else records it at the same time, and is faster.
+            avatax(None, Some("Committed"));
+            let (call, document) = (call(), document("INV-1"));
             let output = Connector::record_tax(call, RecordTaxInput { document })?;
             Ok(word(&output.outcome))
         }),
@@ -106,7 +122,19 @@ fn every_status_becomes_what_the_readme_says() {
     let product = Product {
         name,
         refusal: |status| ("application/json", error(status).to_string()),
-        own: Vec::new(),
+        own: vec![
+            own("400 `InvalidAddress`", CREATE_TRANSACTION, "The address is not deliverable."),
+            own(
+                "400 `DocumentCodeConflict`",
+                CREATE_TRANSACTION,
+                "Document code 'INV-1' is committed already.",
+            ),
+            own(
+                "400 `CannotModifyLockedTransaction`",
+                VOID,
+                "The transaction is locked by a return that was filed.",
+            ),
+        ],
     };
     check(include_str!("../../README.md"), &product, &operations);
 }

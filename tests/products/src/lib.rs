@@ -3,10 +3,12 @@
 //! `cargo xtask products`, by environment variables.
 
 mod connector;
+mod cutting;
 mod http;
 mod runtime;
 
 pub use connector::{Connector, Fault};
+pub use cutting::{Cut, Cutting};
 pub use http::{Answer, Http};
 pub use runtime::{Runtime, wait_for};
 

@@ -5,6 +5,7 @@ mod amounts;
 mod authorising;
 mod capturing;
 mod feed;
+mod lost;
 mod refunding;
 mod webhooks;
 
@@ -14,15 +15,18 @@ use product_suite::{Connector, Http, told};
 use serde_json::{Value, json};
 
 fn settings() -> String {
+    settings_at(&told("LOCALSTRIPE_URL"))
+}
+
+fn settings_at(url: &str) -> String {
     format!(
         r#"
         config = {{ company = "crossdock" }}
         webhook = {{ verify = "stripe", secret = {{ env = "LOCALSTRIPE_WEBHOOK_SECRET" }} }}
         [upstreams.stripe]
-        base_url = {:?}
+        base_url = {url:?}
         auth = {{ kind = "bearer", token = {{ env = "LOCALSTRIPE_KEY" }} }}
-        "#,
-        told("LOCALSTRIPE_URL")
+        "#
     )
 }
 

@@ -77,19 +77,18 @@ impl Tryton {
         Ok(found.pop())
     }
 
+    /// By Tryton's own id, inactive ones too. It is searched for: the page of a record that is not
+    /// there looks like that of a wrong address.
     pub fn read(&self, model: &str, id: i64, fields: &[&str]) -> Result<Option<Record>, Fault> {
-        let mut request = REST
-            .get(&format!("{}/{id}", self.path(model)))
-            .header("x-tryton-context", &encode(&self.context))
-            .allow(&[404]);
-        for field in fields {
-            request = request.query("f", field);
-        }
-        let response = request.send()?;
-        if response.status == 404 {
-            return Ok(None);
-        }
-        Ok(Some(Record(response.json()?)))
+        let all = self.with_inactive();
+        let found =
+            all.search(model, json!([["id", "=", id]]), json!([["id", "ASC"]]), 1, fields)?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Tryton's searches pass over records that are not active, unless they are told.
+    pub fn with_inactive(&self) -> Self {
+        self.with_context("active_test", false.into())
     }
 
     pub fn create(&self, model: &str, values: &Value, fields: &[&str]) -> Answer<Record> {
@@ -115,8 +114,68 @@ impl Tryton {
             .header("x-tryton-context", &encode(&self.context));
         let response = request.allow(&[400, 404]).send()?;
         match response.status {
-            400 => Ok(Err(refused(&response))),
+            400 => refused(&response).map(Err),
             _ => Ok(Ok(())),
+        }
+    }
+
+    /// A write that takes effect only if nobody has changed the record, with its lines, since it was
+    /// read: by JSON-RPC, for REST has no such check. The fields read must include `_timestamp`.
+    pub fn write_as_read(&self, model: &str, record: &Record, values: Value) -> Answer<()> {
+        self.call_as_read(model, record, "write", vec![values])
+    }
+
+    /// The same of a button. The record comes back as it is then.
+    pub fn act_as_read(
+        &self,
+        model: &str,
+        record: &Record,
+        action: &str,
+        fields: &[&str],
+    ) -> Answer<Record> {
+        if let Err(refused) = self.call_as_read(model, record, action, Vec::new())? {
+            return Ok(Err(refused));
+        }
+        self.read(model, record.id(), fields)?.map(Ok).ok_or_else(|| gone(model, record.id()))
+    }
+
+    fn call_as_read(
+        &self,
+        model: &str,
+        record: &Record,
+        method: &str,
+        more: Vec<Value>,
+    ) -> Answer<()> {
+        let stamp = |model: &str, record: &Record| {
+            Some((format!("{model},{}", record.id()), record.text("_timestamp")?.into()))
+        };
+        let lines = record.records("lines");
+        let lines = lines.iter().filter_map(|line| stamp("sale.line", line));
+        let stamps: serde_json::Map<_, _> = stamp(model, record).into_iter().chain(lines).collect();
+        let mut params = vec![json!([record.id()])];
+        params.extend(more);
+        let unchanged = self.with_context("_timestamp", stamps.into());
+        let answer = unchanged.call(&format!("model.{model}.{method}"), params, true)?;
+        Ok(answer.map(drop))
+    }
+
+    /// A button that is there in the record's state. Where Tryton refuses it because the record has
+    /// gone on since, that is no refusal.
+    pub fn act_from(
+        &self,
+        model: &str,
+        record: &Record,
+        action: &str,
+        fields: &[&str],
+    ) -> Answer<Record> {
+        let refused = match self.act(model, record.id(), action, fields)? {
+            Ok(record) => return Ok(Ok(record)),
+            Err(refused) => refused,
+        };
+        let now = self.read(model, record.id(), &["state"])?;
+        match now.is_some_and(|now| now.state("state") == record.state("state")) {
+            true => Ok(Err(refused)),
+            false => Err(changed_meanwhile(&format!("{model} {}", record.id()))),
         }
     }
 
@@ -132,12 +191,9 @@ impl Tryton {
 
     fn send(&self, request: crossdock_sdk::http::Request) -> Answer<Record> {
         let request = request.header("x-tryton-context", &encode(&self.context));
-        let response = request.allow(&[400, 423]).send()?;
+        let response = request.allow(&[400]).send()?;
         match response.status {
-            400 => Ok(Err(refused(&response))),
-            // Somebody else has written the record since it was read.
-            423 => Err(Fault::later("changed-meanwhile", "the record was changed meanwhile")
-                .with_status(423)),
+            400 => refused(&response).map(Err),
             _ => Ok(Ok(Record(response.json()?))),
         }
     }
@@ -170,9 +226,7 @@ impl Tryton {
         let said = said.as_str().unwrap_or("no message");
         match error[0].as_str().unwrap_or_default() {
             "UserError" | "UserWarning" => Ok(Err(Refused { message: said.to_owned() })),
-            "ConcurrencyException" => {
-                Err(Fault::later("changed-meanwhile", format!("{method}: {said}")))
-            }
+            "ConcurrencyException" => Err(changed_meanwhile(method)),
             kind => Err(response.unreadable(&format!("{method}: {kind}: {said}"))),
         }
     }
@@ -220,9 +274,22 @@ fn encode(value: &Value) -> String {
     URL_SAFE.encode(value.to_string())
 }
 
-fn refused(response: &Response) -> Refused {
-    let message = problem(response).map(|problem| problem.message);
-    Refused { message: message.unwrap_or_else(|| "refused without a reason".into()) }
+/// Nothing was done, and what was read is old: asked again, the operation reads anew.
+fn changed_meanwhile(what: &str) -> Fault {
+    let message = format!("{what}: somebody else changed it since it was read");
+    Fault::later("changed-meanwhile", message)
+}
+
+pub fn gone(model: &str, id: i64) -> Fault {
+    Fault::never("gone", format!("Tryton's {model} {id} is not there any more"))
+}
+
+/// A refusal is a document; a page with the same status is a request that Tryton cannot read.
+fn refused(response: &Response) -> Result<Refused, Fault> {
+    match problem(response) {
+        Some(problem) => Ok(Refused { message: problem.message }),
+        None => Err(response.fault()),
+    }
 }
 
 /// `{"status": 400, "message": "...", "description": "..."}`; other errors are HTML pages.

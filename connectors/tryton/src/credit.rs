@@ -8,7 +8,7 @@ use crate::client::Tryton;
 use crate::exports::crossdock::erp::credit::{
     CheckCreditInput, CheckCreditOutput, CreditDecision, Guest,
 };
-use crate::{Config, Connector};
+use crate::{Config, Connector, value};
 
 impl Guest for Connector {
     fn check_credit(_call: Call, input: CheckCreditInput) -> Result<CheckCreditOutput, Fault> {
@@ -55,9 +55,12 @@ fn on_order(tryton: &Tryton, order: String) -> Result<Decimal, Fault> {
     let references = vec![reference("crossdock", "order", &order)];
     let sale = tryton.sale_of(&Identity { id: order, references })?;
     let counts = |state: &str| matches!(state, "confirmed" | "processing");
-    Ok(sale
-        .filter(|sale| counts(sale.state("state")))
-        .map_or(Decimal::ZERO, |sale| sale.decimal_or_zero("total_amount")))
+    let Some(sale) = sale.filter(|sale| counts(sale.state("state"))) else {
+        return Ok(Decimal::ZERO);
+    };
+    let total = sale.decimal_or_zero("total_amount");
+    let total = decimal::money(total, sale.state("currency.code"));
+    Ok(in_company_currency(&total, &tryton.config)?.unwrap_or_default())
 }
 
 /// Absent when the config has no rate.
@@ -67,7 +70,7 @@ pub fn in_company_currency(money: &Money, config: &Config) -> Result<Option<Deci
         return Ok(Some(amount));
     }
     let Some(rate) = config.rates.get(&money.currency) else { return Ok(None) };
-    Ok(Some(decimal::round_total(amount * decimal::parse(rate)?, &config.currency)))
+    Ok(Some(value::round_total(amount * decimal::parse(rate)?, &config.currency)))
 }
 
 fn decide(

@@ -28,19 +28,24 @@ pub fn changed(
     fields: &[&str],
 ) -> Result<Page, Fault> {
     let limit = request.limit.clamp(1, LIMIT_MAX);
+    // What is not active any more has changed, too.
+    let tryton = tryton.with_inactive();
     let (since, after) = read_cursor(request.cursor.as_deref())?;
-    // One more than wanted tells whether there is more; those at the cursor's own microsecond come
-    // again and are left out below.
-    let ask = limit + 1 + 20;
+    // One more than wanted tells whether there is more. One transaction of Tryton gives all that it
+    // writes the same time: records of that time are told apart by id.
     let search = |condition: Value, field: &str| {
+        let after = match after {
+            Some((_, id)) => {
+                json!(["OR", [field, ">", since], [[field, "=", since], ["id", ">", id]]])
+            }
+            None => json!([field, ">=", since]),
+        };
         let order = json!([[field, "ASC"], ["id", "ASC"]]);
-        tryton.search(model, json!([domain, condition]), order, ask, fields)
+        tryton.search(model, json!([domain, condition, after]), order, limit + 1, fields)
     };
-    let mut records = search(json!([["write_date", ">=", since]]), "write_date")?;
-    let created = json!([["write_date", "=", null], ["create_date", ">=", since]]);
-    records.extend(search(created, "create_date")?);
+    let mut records = search(json!(["write_date", "!=", null]), "write_date")?;
+    records.extend(search(json!(["write_date", "=", null]), "create_date")?);
     records.sort_by_key(place);
-    records.retain(|record| after.is_none_or(|after| place(record) > after));
     let more = records.len() > limit as usize;
     records.truncate(limit as usize);
     let cursor = records.last().map(|last| format!("{}:{}", last.version(), last.id()));

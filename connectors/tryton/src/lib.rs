@@ -85,6 +85,9 @@ pub struct Config {
     /// The warehouse of sales, by code; without it Tryton's own default.
     #[serde(default)]
     pub warehouse: Option<String>,
+    /// Whether Tryton has its module `sale_price_list`.
+    #[serde(default = "yes")]
+    pub price_lists: bool,
     #[serde(default)]
     pub accounts: Accounts,
 }
@@ -130,6 +133,10 @@ impl Default for Accounts {
     }
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn one() -> i64 {
     1
 }
@@ -165,7 +172,11 @@ impl connector::Guest for Connector {
         )
         .config(include_str!("../config.schema.json"))
         .upstream("tryton", "Tryton's REST user application", &["bearer"])
-        .upstream("tryton-rpc", "Tryton's JSON-RPC, for the payment wizard", &["basic"])
+        .upstream(
+            "tryton-rpc",
+            "Tryton's JSON-RPC, for what REST lacks: wizards, and writes of what was read",
+            &["basic"],
+        )
         .operations([
             query("price-order"),
             query("check-credit"),

@@ -12,6 +12,9 @@ use crate::client::Tryton;
 use crate::value::{self, Record};
 use crate::{SYSTEM, canonical_unit};
 
+/// They stand in the address of a request.
+const CODES_MAX: usize = 200;
+
 pub const PARTY_FIELDS: [&str; 6] = [
     "code",
     "name",
@@ -47,6 +50,15 @@ impl Tryton {
             Some(code) => self.party(code, &PARTY_FIELDS),
             None => Ok(None),
         }
+    }
+
+    /// The customer's price list, where Tryton has price lists.
+    pub fn price_list(&self, party: &Record) -> Result<Option<i64>, Fault> {
+        if !self.config.price_lists {
+            return Ok(None);
+        }
+        let found = self.read("party.party", party.id(), &["sale_price_list"])?;
+        Ok(found.and_then(|party| party.many2one("sale_price_list")))
     }
 
     /// The party's address as it is written here, created where the party has none such.
@@ -104,11 +116,14 @@ impl Tryton {
         codes: &[&str],
         fields: &[&str],
     ) -> Result<BTreeMap<String, Record>, Fault> {
-        let limit = u32::try_from(codes.len()).unwrap_or(u32::MAX);
-        let domain = json!([["code", "in", codes]]);
-        let found =
-            self.search("product.product", domain, json!([["id", "ASC"]]), limit, fields)?;
-        Ok(found.into_iter().filter_map(|p| Some((p.text("code")?, p))).collect())
+        let mut products = BTreeMap::new();
+        for codes in codes.chunks(CODES_MAX) {
+            let domain = json!([["code", "in", codes]]);
+            let order = json!([["id", "ASC"]]);
+            let found = self.search("product.product", domain, order, 1000, fields)?;
+            products.extend(found.into_iter().filter_map(|p| Some((p.text("code")?, p))));
+        }
+        Ok(products)
     }
 
     /// Units by the code of the contracts.

@@ -155,7 +155,7 @@ fn by_identity(
 ) -> Result<Option<Record>, Fault> {
     match identity.id_in(SYSTEM, object).and_then(|id| id.parse().ok()) {
         Some(id) => tryton.read(model, id, fields),
-        None => tryton.find(model, json!([["code", "=", identity.id]]), fields),
+        None => tryton.with_inactive().find(model, json!([["code", "=", identity.id]]), fields),
     }
 }
 

@@ -4,7 +4,7 @@ use crossdock_sdk::canonical::orders::{Order, OrderLine, PaymentArrangement};
 use crossdock_sdk::{Call, Decimal, Fault, Refusal, config, decimal};
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Refused, Tryton};
+use crate::client::{Answer, Refused, Tryton, gone};
 use crate::exports::crossdock::erp::order_entry::{
     CancelOrderInput, CancelOrderOutcome, CancelOrderOutput, CancelledLine, CancelledLineOutcome,
     CreateOrderInput, CreateOrderOutcome, CreateOrderOutput, Guest,
@@ -173,7 +173,7 @@ fn confirm(tryton: &Tryton, mut sale: Record, order: &Order) -> Answer<Record> {
         if sale.state("state") != from || (action == "confirm" && !order.holds.is_empty()) {
             continue;
         }
-        sale = match decided.act("sale.sale", sale.id(), action, &FIELDS)? {
+        sale = match decided.act_from("sale.sale", &sale, action, &FIELDS)? {
             Ok(sale) => sale,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -188,7 +188,7 @@ fn cancel_whole(tryton: &Tryton, mut sale: Record) -> Result<Record, Fault> {
         _ => &["cancel"],
     };
     for action in actions {
-        sale = match tryton.act("sale.sale", sale.id(), action, &FIELDS)? {
+        sale = match tryton.act_as_read("sale.sale", &sale, action, &FIELDS)? {
             Ok(sale) => sale,
             // It went on meanwhile: the state says how far.
             Err(_) => return reread(tryton, &sale),
@@ -200,26 +200,29 @@ fn cancel_whole(tryton: &Tryton, mut sale: Record) -> Result<Record, Fault> {
 /// Some lines of a sale of which nothing is under way: they are set to nothing.
 fn cancel_lines(
     tryton: &Tryton,
-    sale: Record,
+    mut sale: Record,
     asked: &dyn Fn(&str) -> bool,
 ) -> Result<Record, Fault> {
-    let id = sale.id();
-    if sale.state("state") != "draft" && tryton.act("sale.sale", id, "draft", &FIELDS)?.is_err() {
-        return reread(tryton, &sale);
+    if sale.state("state") != "draft" {
+        sale = match tryton.act_as_read("sale.sale", &sale, "draft", &FIELDS)? {
+            Ok(sale) => sale,
+            Err(_) => return reread(tryton, &sale),
+        };
     }
     let changes: Vec<Value> = order_lines(&sale)
         .iter()
         .filter(|(line, _)| asked(line))
         .map(|(_, line)| json!(["write", [line.id()], {"quantity": 0}]))
         .collect();
-    let changed = tryton.update("sale.sale", id, &json!({"lines": changes}), &FIELDS)?;
+    tryton
+        .write_as_read("sale.sale", &sale, json!({"lines": changes}))?
+        .map_err(|refused| Fault::never("not-changed", refused.message))?;
     let decided = tryton.with_context("_skip_warnings", true.into());
-    let mut now = changed.map_err(|refused| Fault::never("not-changed", refused.message))?;
     for action in ["quote", "confirm"] {
-        let next = decided.act("sale.sale", id, action, &FIELDS)?;
-        now = next.map_err(|refused| Fault::never("not-confirmed", refused.message))?;
+        let next = decided.act("sale.sale", sale.id(), action, &FIELDS)?;
+        sale = next.map_err(|refused| Fault::never("not-confirmed", refused.message))?;
     }
-    Ok(now)
+    Ok(sale)
 }
 
 /// Tryton has made shipments: those that have not left are cancelled, when every line of them is
@@ -241,12 +244,33 @@ fn call_off(tryton: &Tryton, sale: Record, asked: &dyn Fn(&str) -> bool) -> Resu
             let _ = tryton.act("stock.shipment.out", shipment, "cancel", &["state"])?;
         }
     }
-    reread(tryton, &sale)
+    leave_cancelled(tryton, reread(tryton, &sale)?)
+}
+
+/// Tryton asks whether cancelled moves shall be made again; until somebody says no, it shows the sale
+/// as an exception.
+fn leave_cancelled(tryton: &Tryton, sale: Record) -> Result<Record, Fault> {
+    if sale.state("shipment_state") != "exception" {
+        return Ok(sale);
+    }
+    let mut changes = Vec::new();
+    for line in sale.records("lines") {
+        let moves = line.records("moves").into_iter();
+        let cancelled = moves.filter(|stock_move| stock_move.state("state") == "cancelled");
+        let cancelled: Vec<i64> = cancelled.map(|stock_move| stock_move.id()).collect();
+        if !cancelled.is_empty() {
+            let ignored = json!({"moves_ignored": [["add", cancelled]]});
+            changes.push(json!(["write", [line.id()], ignored]));
+        }
+    }
+    let refused = |refused: Refused| Fault::never("refused-by-tryton", refused.message);
+    tryton.update("sale.sale", sale.id(), &json!({"lines": changes}), &["id"])?.map_err(refused)?;
+    tryton.act("sale.sale", sale.id(), "process", &FIELDS)?.map_err(refused)
 }
 
 fn reread(tryton: &Tryton, sale: &Record) -> Result<Record, Fault> {
     let now = tryton.read("sale.sale", sale.id(), &FIELDS)?;
-    now.ok_or_else(|| Fault::never("sale-gone", format!("sale {} is gone", sale.id())))
+    now.ok_or_else(|| gone("sale.sale", sale.id()))
 }
 
 fn cancelled(order: &str, sale: &Record, asked: &dyn Fn(&str) -> bool) -> CancelOrderOutput {

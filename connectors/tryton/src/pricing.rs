@@ -52,14 +52,16 @@ impl Guest for Connector {
                 return refused(order, "customer-unknown", "Tryton knows no such customer", vec![]);
             };
             let currency = tryton.currency(&order.currency)?;
+            let price_list = tryton.price_list(&party)?;
             for line in order.lines.iter().filter(|line| !kept(line)) {
                 let Some(unit) = units.get(&line.quantity.unit) else {
                     let lines = vec![line.id.clone()];
                     return refused(order, "unit-unknown", "Tryton knows no such unit", lines);
                 };
-                // The price depends on customer, quantity and unit: Tryton takes them as context.
+                // The price depends on price list, quantity and unit: Tryton takes them as context.
                 let asked = tryton
                     .with_context("customer", party.id().into())
+                    .with_context("price_list", price_list.into())
                     .with_context("currency", currency.into())
                     .with_context("quantity", number(&line.quantity.value)?)
                     .with_context("uom", (*unit).into())
@@ -116,7 +118,7 @@ impl Guest for Connector {
 /// The total of a line: the price for its quantity, rounded, less its discounts.
 fn line_amount(line: &OrderLine, price: &UnitPrice, currency: &str) -> Result<Decimal, Fault> {
     let quantity = decimal::parse(&line.quantity.value)?;
-    let gross = decimal::round_total(price_each(price)? * quantity, currency);
+    let gross = value::round_total(price_each(price)? * quantity, currency);
     line.discounts
         .iter()
         .try_fold(gross, |rest, discount| Ok(rest - decimal::parse(&discount.amount.amount)?))

@@ -14,9 +14,10 @@ use crate::sale::{FIELDS, number, order_lines, shipped};
 use crate::value::Record;
 
 const MODEL: &str = "stock.shipment.out";
-const SHIPMENT_FIELDS: [&str; 6] = [
+const SHIPMENT_FIELDS: [&str; 7] = [
     "state",
     "reference",
+    "outgoing_moves._timestamp",
     "outgoing_moves.origin",
     "outgoing_moves.quantity",
     "outgoing_moves.state",
@@ -44,7 +45,7 @@ fn record_shipped(tryton: &Tryton, milestone: &Milestone) -> Result<RecordMilest
     };
     // Tryton makes its shipments when a sale is processed; by itself, or now.
     if sale.state("state") == "confirmed" {
-        sale = accepted(tryton.act("sale.sale", sale.id(), "process", &FIELDS)?)?;
+        sale = accepted(tryton.act_from("sale.sale", &sale, "process", &FIELDS)?)?;
     }
     let known = shipment_named(tryton, &sale, milestone)?;
     if let Some(shipment) = known {
@@ -59,9 +60,8 @@ fn record_shipped(tryton: &Tryton, milestone: &Milestone) -> Result<RecordMilest
         let message = format!("Tryton has no open shipment for order {}", milestone.order);
         return Err(Fault::never("no-shipment", message));
     };
-    begin(tryton, &shipment, &left, milestone)?;
-    let begun = tryton.read(MODEL, shipment.id(), &SHIPMENT_FIELDS)?;
-    finish(tryton, begun.unwrap_or(shipment))
+    let begun = begin(tryton, shipment, &left, milestone)?;
+    finish(tryton, begun)
 }
 
 /// By sale line (`sale.line,4`): what the milestone says less what is noted.
@@ -113,29 +113,28 @@ fn open_shipment(tryton: &Tryton, sale: &Record, order: &str) -> Result<Option<R
 /// Writes the quantities that left, and last our reference, which says that they stand.
 fn begin(
     tryton: &Tryton,
-    shipment: &Record,
+    mut shipment: Record,
     left: &[(String, Decimal)],
     milestone: &Milestone,
-) -> Result<(), Fault> {
+) -> Result<Record, Fault> {
     let back: &[&str] = match shipment.state("state") {
         "assigned" => &["wait", "draft"],
         "waiting" => &["draft"],
         _ => &[],
     };
     for action in back {
-        accepted(tryton.act(MODEL, shipment.id(), action, &["state"])?)?;
+        shipment = accepted(tryton.act_from(MODEL, &shipment, action, &SHIPMENT_FIELDS)?)?;
     }
     for stock_move in shipment.records("outgoing_moves") {
         let line = left.iter().find(|(line, _)| stock_move.state("origin") == line);
         let quantity = line.map_or(Decimal::ZERO, |(_, quantity)| *quantity);
         if stock_move.decimal("quantity") != Some(quantity) {
             let values = json!({"quantity": number(&decimal::text(quantity))?});
-            accepted(tryton.update("stock.move", stock_move.id(), &values, &["quantity"])?)?;
+            accepted(tryton.write_as_read("stock.move", &stock_move, values)?)?;
         }
     }
     let values = json!({"reference": name(milestone)});
-    accepted(tryton.update(MODEL, shipment.id(), &values, &["state"])?)?;
-    Ok(())
+    accepted(tryton.update(MODEL, shipment.id(), &values, &SHIPMENT_FIELDS)?)
 }
 
 /// From any state to `done`.
@@ -153,8 +152,7 @@ fn finish(tryton: &Tryton, mut shipment: Record) -> Result<RecordMilestoneOutcom
     }
     for (from, action) in WAY {
         if shipment.state("state") == from {
-            let id = shipment.id();
-            shipment = accepted(tryton.act(MODEL, id, action, &SHIPMENT_FIELDS)?)?;
+            shipment = accepted(tryton.act_from(MODEL, &shipment, action, &SHIPMENT_FIELDS)?)?;
         }
     }
     match shipment.state("state") {
@@ -167,6 +165,6 @@ fn finish(tryton: &Tryton, mut shipment: Record) -> Result<RecordMilestoneOutcom
 }
 
 /// Tryton's refusal is no answer of this operation: somebody must look at it.
-fn accepted(answer: Result<Record, crate::client::Refused>) -> Result<Record, Fault> {
+fn accepted<T>(answer: Result<T, crate::client::Refused>) -> Result<T, Fault> {
     answer.map_err(|refused| Fault::never("refused-by-tryton", refused.message))
 }

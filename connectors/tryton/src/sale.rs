@@ -16,7 +16,9 @@ use crate::value::{self, Record};
 use crate::{SYSTEM, canonical_unit};
 
 /// What `order` reads.
-pub const FIELDS: [&str; 32] = [
+pub const FIELDS: [&str; 34] = [
+    "_timestamp",
+    "lines._timestamp",
     "number",
     "state",
     "reference",
@@ -168,7 +170,7 @@ fn order_line(
     let ordered = line.decimal_or_zero("quantity");
     let each = line.decimal_or_zero("unit_price");
     let off: Decimal = discounts.iter().filter_map(|d| decimal::parse(&d.amount.amount).ok()).sum();
-    let amount = decimal::round_total(each * ordered, currency) - off;
+    let amount = value::round_total(each * ordered, currency) - off;
     let shipped = shipped(line);
     let called_off = match cancelled_sale {
         true => ordered - shipped,
@@ -221,7 +223,7 @@ fn charge(line: &Record, extra: &Extra, currency: &str) -> Charge {
             .as_ref()
             .map_or(ChargeKind::Other("charge".into()), |charge| charge.kind.clone()),
         description: line.text("description"),
-        amount: decimal::money(decimal::round_total(amount, currency), currency),
+        amount: decimal::money(value::round_total(amount, currency), currency),
         tax_code: known.and_then(|charge| charge.tax_code),
     }
 }
@@ -230,6 +232,8 @@ fn status(sale: &Record) -> OrderStatus {
     match sale.state("state") {
         "draft" | "quotation" => OrderStatus::Received,
         "confirmed" => OrderStatus::Confirmed,
+        // Tryton goes on "processing" a sale of which every move was cancelled.
+        "processing" if all_called_off(sale) => OrderStatus::Cancelled,
         "processing" => match sale.state("shipment_state") {
             "sent" => OrderStatus::Shipped,
             "partially shipped" => OrderStatus::PartlyShipped,
@@ -239,6 +243,15 @@ fn status(sale: &Record) -> OrderStatus {
         "cancelled" => OrderStatus::Cancelled,
         other => OrderStatus::Other(other.to_owned()),
     }
+}
+
+fn all_called_off(sale: &Record) -> bool {
+    let lines = order_lines(sale);
+    let called_off = |line: &Record| {
+        let moves = line.records("moves");
+        !moves.is_empty() && moves.iter().all(|stock_move| stock_move.state("state") == "cancelled")
+    };
+    !lines.is_empty() && lines.iter().all(|(_, line)| called_off(line))
 }
 
 /// Tryton is done with a sale when all has left; whether it is invoiced and paid, its lines tell.

@@ -9,7 +9,7 @@ use crossdock_sdk::canonical::orders::{
     DeliveryPolicy, InvoiceTrigger, Order, OrderLine, OrderStatus, PaymentArrangement,
 };
 use crossdock_sdk::canonical::{price_of_one, quantity};
-use crossdock_sdk::http::replay;
+use crossdock_sdk::http::replay::{self, Seen};
 use crossdock_sdk::{Call, Decimal, Identity, Money, Retry, config, decimal};
 use serde_json::{Value, json};
 
@@ -128,13 +128,16 @@ fn sale_of(order: &Order, state: &str) -> Value {
     let mut lines = sale::lines(order, |_| 2, |_| 1).unwrap();
     for (at, line) in lines.iter_mut().enumerate() {
         line["id"] = (at + 1).into();
+        if at == 0 {
+            line["_timestamp"] = "1775124000.25".into();
+        }
         if line["product"] == 2 {
             line["product"] = json!({"id": 2, "code": "DRILL-18V"});
             line["unit"] = json!({"id": 1, "symbol": "u"});
         }
     }
     json!({
-        "id": 4, "number": "12", "state": state, "reference": order.id, "description": "PO-9",
+        "id": 4, "_timestamp": "1775124000.5", "number": "12", "state": state, "reference": order.id, "description": "PO-9",
         "shipment_state": "none", "party": {"id": 1, "code": "C-1001", "name": "Harbour Hardware Ltd"},
         "currency": {"id": 1, "code": "USD"}, "total_amount": {"__class__": "Decimal", "decimal": "452.00"},
         "create_date": {"__class__": "datetime", "year": 2026, "month": 4, "day": 2, "hour": 10, "minute": 0, "second": 0, "microsecond": 5},
@@ -156,6 +159,12 @@ fn search(model: &str, domain: Value, limit: u32, fields: &[&str]) -> String {
 fn sale_search() -> String {
     search("sale.sale", json!([["reference", "=", "O-17"], ["company", "=", 1]]), 2, &sale::FIELDS)
 }
+
+fn sale_read() -> String {
+    search("sale.sale", json!([["id", "=", 4]]), 1, &sale::FIELDS)
+}
+
+const RPC: &str = "POST http://tryton-rpc/crossdock/rpc/";
 
 fn act(path: &str) -> String {
     let fields = sale::FIELDS.map(|field| format!("f={field}")).join("&");
@@ -244,6 +253,8 @@ fn trytons_own_rules_refuse_and_html_is_no_answer() {
         400,
         json!({"status": 400, "message": "No address.", "description": "Fill it in."}),
     );
+    let state = search("sale.sale", json!([["id", "=", 4]]), 1, &["state"]);
+    replay::answer(&state, 200, json!([{"id": 4, "state": "draft"}]));
     let output = Connector::create_order(call.clone(), input()).unwrap();
     let CreateOrderOutcome::Refused(refusal) = output.outcome else { panic!("{output:?}") };
     assert_eq!(refusal.message, "No address. Fill it in.");
@@ -267,23 +278,55 @@ fn a_confirmed_order_is_cancelled_and_a_shipped_one_is_not() {
     };
     let call = call();
     replay::answer(&sale_search(), 200, json!([sale_of(&order(), "confirmed")]));
-    replay::answer(&act("/4/draft"), 200, sale_of(&order(), "draft"));
-    replay::answer(&act("/4/cancel"), 200, sale_of(&order(), "cancelled"));
+    for state in ["draft", "cancelled"] {
+        replay::answer(RPC, 200, json!({"id": 0, "result": null}));
+        replay::answer(&sale_read(), 200, json!([sale_of(&order(), state)]));
+    }
     let output = Connector::cancel_order(call.clone(), input()).unwrap();
     assert_eq!(output.outcome, CancelOrderOutcome::Cancelled);
     assert_eq!(output.lines[0].quantity, "3");
+    let sent: Vec<Value> =
+        replay::finish().iter().filter(|s| s.request == RPC).map(Seen::json).collect();
+    let stamps = json!({"sale.sale,4": "1775124000.5", "sale.line,1": "1775124000.25"});
+    for (sent, action) in sent.iter().zip(["draft", "cancel"]) {
+        assert_eq!(sent["method"], format!("model.sale.sale.{action}"));
+        let context = json!({"company": 1, "_timestamp": stamps});
+        assert_eq!(sent["params"], json!([[4], context]));
+    }
 
     let mut shipped = sale_of(&order(), "processing");
     shipped["lines"][0]["moves"] = json!([{"id": 1, "quantity": 3.0, "state": "done"}]);
     replay::answer(&sale_search(), 200, json!([shipped.clone()]));
-    let fields = sale::FIELDS.map(|field| format!("f={field}")).join("&");
-    replay::answer(
-        &format!("GET http://tryton/crossdock/rest/model/sale.sale/4?{fields}"),
-        200,
-        shipped,
-    );
+    replay::answer(&sale_read(), 200, json!([shipped]));
     let output = Connector::cancel_order(call, input()).unwrap();
     assert_eq!(output.outcome, CancelOrderOutcome::TooLate);
+    replay::finish();
+}
+
+#[test]
+fn what_somebody_changed_meanwhile_is_left_alone() {
+    let input = CancelOrderInput {
+        order: Identity { id: "O-17".into(), references: Vec::new() },
+        lines: None,
+        reason: None,
+    };
+    let call = call();
+    replay::answer(&sale_search(), 200, json!([sale_of(&order(), "quotation")]));
+    let changed = json!(["ConcurrencyException", "Records were modified in the meanwhile"]);
+    replay::answer(RPC, 200, json!({"id": 0, "error": changed}));
+    let fault = Connector::cancel_order(call.clone(), input).unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.retry), ("changed-meanwhile", Retry::Later(None)));
+    replay::finish();
+
+    // A button that is not there any more, since an earlier attempt or somebody else pressed it.
+    replay::answer(&sale_search(), 200, json!([sale_of(&order(), "quotation")]));
+    let message = "You can not call \"confirm\" on \"12 [O-17]\" of \"Sale\".";
+    let refused = json!({"status": 400, "message": message, "description": ""});
+    replay::answer(&act("/4/confirm"), 400, refused);
+    let state = search("sale.sale", json!([["id", "=", 4]]), 1, &["state"]);
+    replay::answer(&state, 200, json!([{"id": 4, "state": "processing"}]));
+    let fault = Connector::create_order(call, CreateOrderInput { order: order() }).unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.retry), ("changed-meanwhile", Retry::Later(None)));
     replay::finish();
 }
 

@@ -6,15 +6,14 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::schema::Kind;
-use super::seed::RECEIVABLE;
+use super::seed::{PRICE_LIST, RECEIVABLE};
 use super::store::{date, decimal, moment};
 use super::{Env, Trouble, Tryton};
 use crate::money;
 use crate::state::today;
 
-/// From this quantity on, the first party has its contract price.
+/// From this quantity on, the price list takes ten percent off.
 const CONTRACT_QUANTITY: f64 = 100.0;
-const CONTRACT_PARTY: i64 = 1;
 
 impl Tryton {
     pub fn value(
@@ -202,7 +201,7 @@ impl Tryton {
     /// The sale price for the context's customer, quantity, unit and currency.
     fn price(&self, product: i64, env: &Env) -> Value {
         let mut price = self.store.amount("product.product", product, "list_price");
-        if env.number("customer") == Some(CONTRACT_PARTY)
+        if env.number("price_list") == Some(PRICE_LIST)
             && env.context["quantity"].as_f64() >= Some(CONTRACT_QUANTITY)
         {
             price *= Decimal::new(9, 1);
@@ -263,8 +262,15 @@ impl Tryton {
 
     fn shipment_state(&self, sale: i64) -> &'static str {
         let moves = self.moves_of(sale);
-        let done = |id: &i64| self.store.text("stock.move", *id, "state") == "done";
-        if moves.is_empty() {
+        let is = |id: &i64, state: &str| self.store.text("stock.move", *id, "state") == state;
+        let done = |id: &i64| is(id, "done");
+        // Cancelled moves wait for a word: made again, or ignored.
+        let ignored = self.ignored_moves(sale);
+        let (cancelled, moves): (Vec<i64>, Vec<i64>) =
+            moves.into_iter().partition(|id| is(id, "cancelled"));
+        if cancelled.iter().any(|id| !ignored.contains(id)) {
+            "exception"
+        } else if moves.is_empty() {
             "none"
         } else if moves.iter().all(done) {
             "sent"
@@ -273,6 +279,15 @@ impl Tryton {
         } else {
             "waiting"
         }
+    }
+
+    fn ignored_moves(&self, sale: i64) -> Vec<i64> {
+        let lines = self.store.children("sale.line", sale).into_iter();
+        let ignored = lines.map(|line| self.store.get("sale.line", line, "moves_ignored"));
+        ignored
+            .flat_map(|ids| ids.as_array().cloned().unwrap_or_default())
+            .filter_map(|id| id.as_i64())
+            .collect()
     }
 
     pub fn invoices_of(&self, sale: i64) -> Vec<i64> {

@@ -202,7 +202,9 @@ fn rest_request(
             }
             tryton.store.row(model, id)?;
             tryton.act(model, id, action, env)?;
-            Ok(Reply::json(200, &tryton.read(model, id, &fields, env)?))
+            let record = tryton.read(model, id, &fields, env)?;
+            tryton.after(model, id, action);
+            Ok(Reply::json(200, &record))
         }
         _ => Err(Trouble::NotFound),
     }

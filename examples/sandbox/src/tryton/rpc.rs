@@ -137,6 +137,7 @@ fn dispatch(
             for id in ids {
                 tryton.store.row(model, id)?;
                 tryton.act(model, id, action, env)?;
+                tryton.after(model, id, action);
             }
             Ok(Value::Null)
         }
@@ -154,9 +155,8 @@ impl Tryton {
             };
             let own = self.value(model, *id, "_timestamp", env)?;
             if own.as_str().is_some_and(|own| own > seen) {
-                return Err(Trouble::Concurrency(format!(
-                    "Record \"{name}\" was modified in the meanwhile."
-                )));
+                let message = "Records were modified in the meanwhile";
+                return Err(Trouble::Concurrency(message.into()));
             }
         }
         Ok(())

@@ -33,15 +33,11 @@ impl Tryton {
                 self.count("sale.confirm", reference);
             }
             "process" if matches!(state.as_str(), "confirmed" | "processing" | "done") => {
-                if state == "confirmed" {
-                    let reference = self.reference(SALE, id);
-                    self.count("sale.process", reference);
-                    self.store.set(SALE, id, "state", json!("processing"));
-                }
+                self.go_on(id);
                 self.process_sale(id);
             }
-            "draft" => {
-                self.transition(SALE, id, &["cancelled", "quotation", "confirmed"], "draft");
+            "draft" if matches!(state.as_str(), "cancelled" | "quotation" | "confirmed") => {
+                self.store.set(SALE, id, "state", json!("draft"));
             }
             "cancel" if matches!(state.as_str(), "draft" | "quotation") => {
                 self.store.set(SALE, id, "state", json!("cancelled"));
@@ -54,9 +50,24 @@ impl Tryton {
             "manual_shipment" if matches!(state.as_str(), "processing" | "done") => {
                 self.ship_sale(id);
             }
-            _ => {}
+            _ => return Err(self.no_button(SALE, id, action)),
         }
         Ok(())
+    }
+
+    /// What Tryton does by itself once it has answered: a confirmed sale is processed.
+    pub fn after(&mut self, model: &str, id: i64, action: &str) {
+        if (model, action) == ("sale.sale", "confirm") {
+            self.go_on(id);
+            self.process_sale(id);
+        }
+    }
+
+    fn go_on(&mut self, id: i64) {
+        if self.transition("sale.sale", id, &["confirmed"], "processing") {
+            let reference = self.reference("sale.sale", id);
+            self.count("sale.process", reference);
+        }
     }
 
     /// Only sales that ship when processed are checked, as the module sale_credit_limit does.
@@ -112,7 +123,8 @@ impl Tryton {
         }
     }
 
-    /// A shipment for what has no move yet, a return shipment for negative quantities.
+    /// A shipment for what has no move yet, a return shipment for negative quantities. What was
+    /// cancelled is not made again unasked.
     fn ship_sale(&mut self, id: i64) {
         let (mut out, mut back) = (Vec::new(), Vec::new());
         for line in self.store.children("sale.line", id) {
@@ -124,7 +136,6 @@ impl Tryton {
                 .store
                 .referring("stock.move", "origin", "sale.line", line)
                 .into_iter()
-                .filter(|id| self.store.text("stock.move", *id, "state") != "cancelled")
                 .filter_map(|id| self.store.get("stock.move", id, "quantity").as_f64())
                 .sum();
             let open = ordered.abs() - moved;
@@ -224,7 +235,12 @@ impl Tryton {
         self.count("invoice.create", reference);
     }
 
-    pub fn act_on_shipment(&mut self, model: &'static str, id: i64, action: &str) {
+    pub fn act_on_shipment(
+        &mut self,
+        model: &'static str,
+        id: i64,
+        action: &str,
+    ) -> Result<(), Trouble> {
         let (from, to): (&[&str], &str) = match (model, action) {
             ("stock.shipment.out", "wait") => {
                 (&["draft", "waiting", "assigned", "packed"], "waiting")
@@ -243,8 +259,11 @@ impl Tryton {
             (_, "draft") => (&["received", "cancelled"], "draft"),
             (_, _) => (&["draft", "received"], "cancelled"),
         };
-        if !self.transition(model, id, from, to) || !matches!(to, "done" | "cancelled") {
-            return;
+        if !self.transition(model, id, from, to) {
+            return Err(self.no_button(model, id, action));
+        }
+        if !matches!(to, "done" | "cancelled") {
+            return Ok(());
         }
         let sale = self.sale_of_shipment(model, id);
         for moved in self.store.referring("stock.move", "shipment", model, id) {
@@ -257,12 +276,16 @@ impl Tryton {
             self.store.set(model, id, "effective_date", date(&today()));
             let reference = self.reference(model, id);
             self.count("shipment.done", reference);
+        } else {
+            let reference = self.reference(model, id);
+            self.count("shipment.cancel", reference);
         }
         if let Some(sale) = sale
             && matches!(self.store.text("sale.sale", sale, "state").as_str(), "processing")
         {
             self.process_sale(sale);
         }
+        Ok(())
     }
 
     pub fn sale_of_shipment(&self, model: &'static str, id: i64) -> Option<i64> {

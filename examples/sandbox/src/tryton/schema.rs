@@ -25,7 +25,7 @@ const EVERY: &str = "rec_name= create_date write_date _timestamp=";
 const MODELS: &[(&str, &str)] = &[
     (
         "party.party",
-        "name code active lang addresses*party.address/party identifiers*party.identifier/party email= phone= full_name= tax_identifier= customer_payment_term>account.invoice.payment_term customer_currency>currency.currency credit_amount= credit_limit_amount receivable=",
+        "name code active lang addresses*party.address/party identifiers*party.identifier/party email= phone= full_name= tax_identifier= customer_payment_term>account.invoice.payment_term customer_currency>currency.currency credit_amount= credit_limit_amount receivable= sale_price_list>product.price_list",
     ),
     (
         "party.address",
@@ -40,6 +40,7 @@ const MODELS: &[(&str, &str)] = &[
         "product.product",
         "name code template list_price default_uom>product.uom sale_uom>product.uom salable active description weight weight_uom>product.uom cost_price type sale_price_uom= quantity= forecast_quantity=",
     ),
+    ("product.price_list", "name"),
     ("product.uom", "name symbol factor rate category"),
     ("stock.location", "name code type active"),
     (
@@ -48,7 +49,7 @@ const MODELS: &[(&str, &str)] = &[
     ),
     (
         "sale.line",
-        "sale>sale.sale type sequence product>product.product quantity unit>product.uom unit_price description note amount= origin@ shipping_date invoice_lines=account.invoice.line moves=stock.move actual_quantity=",
+        "sale>sale.sale type sequence product>product.product quantity unit>product.uom unit_price description note amount= origin@ shipping_date invoice_lines=account.invoice.line moves=stock.move moves_ignored actual_quantity=",
     ),
     (
         "stock.shipment.out",

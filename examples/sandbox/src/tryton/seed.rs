@@ -15,6 +15,9 @@ pub const JOURNAL_CASH: i64 = 2;
 pub const JOURNAL_WRITE_OFF: i64 = 3;
 /// Years whose periods are open.
 const YEARS: std::ops::RangeInclusive<i16> = 2024..=2036;
+/// 10% off from 100 pieces; the list of one party.
+pub const PRICE_LIST: i64 = 1;
+const CONTRACT_PARTY: &str = "C-1001";
 /// The seller itself.
 const OWN_PARTY: i64 = 6;
 
@@ -34,6 +37,7 @@ pub fn fill(store: &mut Store) {
             json!({"name": name, "days": days, "active": true}),
         );
     }
+    debug_assert_eq!(add(store, "product.price_list", json!({"name": "Trade"})), PRICE_LIST);
     for party in &PARTIES {
         let country = COUNTRIES[(party.country - 1) as usize].0;
         let code = format!("{country}-{}", party.state);
@@ -53,6 +57,7 @@ pub fn fill(store: &mut Store) {
             json!({
                 "name": party.name, "code": party.code, "active": true, "lang": null,
                 "customer_payment_term": party.term, "customer_currency": party.currency,
+                "sale_price_list": (party.code == CONTRACT_PARTY).then_some(PRICE_LIST),
                 "credit_limit_amount": limit.map(|limit| decimal(limit, 2)), "_exposure": decimal(exposure, 2),
             }),
         );

@@ -210,6 +210,13 @@ impl Tryton {
                     self.store.set(model, id, &field, value);
                 }
                 _ if field == "payment_lines" => self.link_payments(id, &value)?,
+                _ if field == "moves_ignored" => {
+                    let added = value[0][1].as_array().cloned().unwrap_or_default();
+                    let before = self.store.get(model, id, &field);
+                    let mut all = before.as_array().cloned().unwrap_or_default();
+                    all.extend(added);
+                    self.store.set(model, id, &field, all.into());
+                }
                 _ => self.store.set(model, id, &field, value),
             }
         }
@@ -303,8 +310,7 @@ impl Tryton {
         match (model, action) {
             ("sale.sale", _) => self.act_on_sale(id, action, env),
             ("stock.shipment.out" | "stock.shipment.out.return", _) => {
-                self.act_on_shipment(model, id, action);
-                Ok(())
+                self.act_on_shipment(model, id, action)
             }
             ("account.invoice", _) => self.act_on_invoice(id, action),
             ("account.move", _) => self.post_move(id),
@@ -316,7 +322,18 @@ impl Tryton {
         }
     }
 
-    /// Tryton's workflow: a transition that does not exist is passed over in silence.
+    /// What Tryton says of a button that is not there in this state.
+    pub fn no_button(&self, model: &'static str, id: i64, action: &str) -> Trouble {
+        let (number, reference) = (self.store.text(model, id, "number"), self.reference(model, id));
+        let (name, of) = match model {
+            "sale.sale" => (format!("{number} [{reference}]"), "Sale"),
+            "stock.shipment.out" => (number, "Stock Shipment Out"),
+            _ => (number, "Stock Shipment Out Return"),
+        };
+        Trouble::User(format!("You can not call \"{action}\" on \"{name}\" of \"{of}\"."))
+    }
+
+    /// The state of a record, if it is one of `from`, and whether it was.
     pub fn transition(&mut self, model: &'static str, id: i64, from: &[&str], to: &str) -> bool {
         let state = self.store.text(model, id, "state");
         let allowed = from.contains(&state.as_str());

@@ -162,17 +162,62 @@ async fn the_credit_limit_holds_until_warnings_are_skipped() {
     assert_eq!(confirmed["state"], "confirmed");
     let party = shop.tryton("GET", path, company(), Value::Null).await.expect(200);
     assert_eq!(party["credit_amount"], decimal("10247.00"));
-    // Confirmed is too late to cancel: the action is passed over.
-    assert_eq!(act(&shop, "sale.sale", id, "cancel").await, "confirmed");
+    // By the time of the answer Tryton goes on by itself; then the sale cannot be cancelled.
+    let path = format!("sale.sale/{id}?f=state&f=shipments&f=number");
+    let sale = shop.tryton("GET", &path, company(), Value::Null).await.expect(200);
+    assert_eq!(
+        (&sale["state"], sale["shipments"].as_array().map(Vec::len)),
+        (&json!("processing"), Some(1))
+    );
+    let cancel = format!("sale.sale/{id}/cancel");
+    let refused = shop.tryton("POST", &cancel, company(), json!({})).await.expect(400);
+    let number = sale["number"].as_str().expect("a number");
+    let message = format!("You can not call \"cancel\" on \"{number} [O-2]\" of \"Sale\".");
+    assert_eq!(refused, json!({"status": 400, "message": message, "description": ""}));
+}
+
+#[tokio::test]
+async fn cancelled_moves_are_an_exception_until_they_are_ignored() {
+    let shop = shop().await;
+    let id = sale(&shop, "O-1", 1, 3.0, json!({})).await;
+    for action in ["quote", "confirm"] {
+        act(&shop, "sale.sale", id, action).await;
+    }
+    let path = format!("sale.sale/{id}?f=state&f=shipment_state&f=shipments&f=lines.moves");
+    let read = || shop.tryton("GET", &path, company(), Value::Null);
+    let before = read().await.expect(200);
+    let shipment = before["shipments"][0].as_i64().expect("a shipment");
+    assert_eq!(act(&shop, "stock.shipment.out", shipment, "cancel").await, "cancelled");
+    let waiting = read().await.expect(200);
+    assert_eq!(waiting["shipment_state"], "exception");
+    assert_eq!(waiting["shipments"], before["shipments"], "nothing is made again unasked");
+
+    let line = &before["lines"][0];
+    let ignored = json!({"moves_ignored": [["add", line["moves"]]]});
+    let lines = json!({"lines": [["write", [line["id"]], ignored]]});
+    shop.tryton("PUT", &format!("sale.sale/{id}"), company(), lines).await.expect(200);
+    act(&shop, "sale.sale", id, "process").await;
+    let after = read().await.expect(200);
+    assert_eq!((&after["state"], &after["shipment_state"]), (&json!("processing"), &json!("none")));
 }
 
 #[tokio::test]
 async fn prices_stock_searches_and_ranges() {
     let shop = shop().await;
     let path = "product.product/1?f=sale_price_uom&f=quantity";
-    let context = json!({"company": 1, "customer": 1, "quantity": 100, "locations": [1, 2]});
+    let context = json!({"company": 1, "price_list": 1, "quantity": 100, "locations": [1, 2]});
     let item = shop.tryton("GET", path, context, Value::Null).await.expect(200);
     assert_eq!(item["sale_price_uom"], decimal("0.2250"));
+    // The customer alone makes no price: it is the list that does.
+    let context = json!({"company": 1, "customer": 1, "quantity": 100});
+    let plain = shop.tryton("GET", path, context, Value::Null).await.expect(200);
+    assert_eq!(plain["sale_price_uom"], decimal("0.2500"));
+    let lists = shop.tryton("GET", "party.party?f=sale_price_list", company(), Value::Null).await;
+    let lists = lists.expect(200);
+    assert_eq!(
+        (&lists[0]["sale_price_list"], &lists[1]["sale_price_list"]),
+        (&json!(1), &Value::Null)
+    );
     assert_eq!(item["quantity"], 100_000.0);
     for n in 1..=3 {
         sale(&shop, &format!("O-{n}"), 1, 1.0, json!({})).await;

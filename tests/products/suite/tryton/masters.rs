@@ -1,10 +1,12 @@
-//! Customers and items.
+//! Customers and items, and what changes of them.
 
-use serde_json::json;
+use std::collections::BTreeSet;
 
-use super::world::erp;
+use serde_json::{Value, json};
 
-fn named(id: &str) -> serde_json::Value {
+use super::world::{erp, rpc, tryton};
+
+fn named(id: &str) -> Value {
     json!({"id": id, "references": []})
 }
 
@@ -34,4 +36,51 @@ fn an_item_is_found_by_its_code() {
     assert_eq!(item["weight"], json!({"value": "82", "unit": "KGM"}));
     let nothing = json!({"item": named("NO-SUCH"), "company": "crossdock"});
     assert_eq!(erp.call("get-item", &nothing), Ok(json!("unknown")));
+}
+
+/// Tryton gives all that one transaction writes the same time.
+#[test]
+fn many_customers_of_one_moment_come_each_once() {
+    let run = std::process::id();
+    let code = |at: usize| format!("F-{run}-{at:03}");
+    let name = |at: usize| format!("Møller & Søn 商社 {} {at}", "lång ".repeat(50));
+    let parties: Vec<Value> =
+        (0..120).map(|at| json!({"name": name(at), "code": code(at)})).collect();
+    rpc("model.party.party.create", json!([parties]));
+    let feed = |cursor: Value| {
+        let input = json!({"cursor": cursor, "limit": 25});
+        erp().call("list-changed-customers", &input).expect("an answer")
+    };
+    let mut seen = Vec::new();
+    let mut cursor = Value::Null;
+    loop {
+        let page = feed(cursor);
+        cursor = page["next_cursor"].clone();
+        seen.extend(page["items"].as_array().expect("items").iter().cloned());
+        if page["more"] != true {
+            break;
+        }
+    }
+    let ids: BTreeSet<&str> = seen.iter().filter_map(|item| item["id"].as_str()).collect();
+    assert_eq!(ids.len(), seen.len(), "none twice");
+    let found = |id: String| seen.iter().find(|item| item["value"]["id"] == id);
+    for at in 0..120 {
+        let item = found(code(at)).unwrap_or_else(|| panic!("{} is missing", code(at)));
+        assert_eq!(item["value"]["name"], name(at));
+    }
+
+    // Who is not active any more has changed, too.
+    let tryton = tryton();
+    let id = tryton.find("party.party", json!([["code", "=", code(7)]]), &["id"])["id"].as_i64();
+    tryton.write("party.party", id.expect("an id"), &json!({"active": false}));
+    let changed = feed(cursor);
+    let value = &changed["items"][0]["value"];
+    assert_eq!(
+        (&value["id"], &value["status"]),
+        (&json!(code(7)), &json!("closed")),
+        "{changed:#}"
+    );
+    let input = json!({"customer": named(&code(7)), "company": "crossdock"});
+    let closed = erp().call("get-customer", &input).expect("an answer");
+    assert_eq!(closed["found"]["status"], "closed");
 }

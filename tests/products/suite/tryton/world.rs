@@ -2,14 +2,19 @@
 //! those of `tests/products/tryton/set_up.py`.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use product_suite::{Connector, Http, told};
 use serde_json::{Value, json};
 
 /// The connector with both doors of Tryton.
 pub fn erp() -> Connector {
-    let (url, user) = (told("TRYTON_URL"), told("TRYTON_USER"));
-    let settings = format!(
+    Connector::new("erp", "tryton", &settings(&told("TRYTON_URL")))
+}
+
+/// What a configuration says of the connector under the alias `erp`, with Tryton at this address.
+pub fn settings(url: &str) -> String {
+    let user = told("TRYTON_USER");
+    format!(
         r#"
         [connectors.erp.config]
         company = "crossdock"
@@ -25,8 +30,7 @@ pub fn erp() -> Connector {
         auth = {{ kind = "basic", user = {user:?}, password = {{ env = "TRYTON_PASSWORD" }} }}
         "#,
         told("TRYTON_DATABASE"),
-    );
-    Connector::new("erp", "tryton", &settings)
+    )
 }
 
 /// Tryton's REST application, with the key of a colleague.
@@ -59,6 +63,12 @@ impl Tryton {
         assert_eq!(found.len(), 1, "{model}: {found:#?}");
         found.remove(0)
     }
+
+    #[track_caller]
+    pub fn write(&self, model: &str, id: i64, values: &Value) {
+        let media = Some("application/json");
+        self.0.send("PUT", &format!("/{model}/{id}"), &values.to_string(), media).json();
+    }
 }
 
 fn encode(value: &Value) -> String {
@@ -87,4 +97,55 @@ pub fn order(id: &str, customer: &str, lines: Value) -> Value {
         "payment": {"terms": {"code": "NET30", "net_days": 30}},
         "holds": [], "charges": [], "discounts": [], "lines": lines.collect::<Vec<_>>(),
     })
+}
+
+/// The same in another currency.
+pub fn in_currency(mut order: Value, currency: &str) -> Value {
+    order["currency"] = currency.into();
+    for line in order["lines"].as_array_mut().expect("lines") {
+        line["price"]["amount"]["currency"] = currency.into();
+    }
+    order
+}
+
+/// The same on credit hold.
+pub fn held(mut order: Value) -> Value {
+    order["holds"] = json!([{"kind": "credit", "placed_at": "2026-11-02T10:00:00Z"}]);
+    order
+}
+
+pub fn money(amount: &str, currency: &str) -> Value {
+    json!({"amount": amount, "currency": currency})
+}
+
+/// As `get-order` and `cancel-order` want it.
+pub fn identity(object: &Value) -> Value {
+    json!({"id": object["id"], "references": []})
+}
+
+/// The input of `record-milestone`: what has left of the order so far, `[[line, sku, quantity], ..]`.
+pub fn shipped(order: &Value, shipment: &str, lines: Value) -> Value {
+    let lines = lines.as_array().expect("a list of lines").iter().map(|line| {
+        let quantity = json!({"value": line[2].to_string(), "unit": "C62"});
+        json!({"order_line": line[0], "item": line[1], "quantity": quantity, "lots": []})
+    });
+    json!({"milestone": {
+        "id": format!("M-{shipment}"), "company": "crossdock", "references": [], "attributes": [],
+        "version": 1, "occurred_at": "2026-11-03T10:00:00Z", "kind": "shipped",
+        "order": order["id"], "shipment": shipment, "lines": lines.collect::<Vec<_>>(),
+    }})
+}
+
+/// A method by Tryton's JSON-RPC, which a colleague's client speaks.
+#[track_caller]
+pub fn rpc(method: &str, parameters: Value) -> Value {
+    let credentials =
+        STANDARD.encode(format!("{}:{}", told("TRYTON_USER"), told("TRYTON_PASSWORD")));
+    let base = format!("{}/{}/rpc", told("TRYTON_URL"), told("TRYTON_DATABASE"));
+    let http = Http::new(base).with("authorization", format!("Basic {credentials}"));
+    let mut params = parameters.as_array().expect("a list of parameters").clone();
+    params.push(json!({"company": 1}));
+    let answer = http.post("/", &json!({"id": 0, "method": method, "params": params})).json();
+    assert!(answer["error"].is_null(), "{method}: {answer:#}");
+    answer["result"].clone()
 }

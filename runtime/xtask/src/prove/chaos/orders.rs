@@ -98,7 +98,7 @@ const RELEASED: [&str; 6] = [
     "stripe payment.cancel",
     "stripe payment.create",
 ];
-const CANCELLED: [&str; 10] = [
+const CANCELLED: [&str; 11] = [
     "inventree order.cancel",
     "inventree order.create",
     "inventree order.issue",
@@ -106,9 +106,10 @@ const CANCELLED: [&str; 10] = [
     "stripe payment.authorise",
     "stripe payment.cancel",
     "stripe payment.create",
-    "tryton sale.cancel",
     "tryton sale.confirm",
     "tryton sale.create",
+    "tryton sale.process",
+    "tryton shipment.cancel",
 ];
 /// The credit note is an invoice, the return a sale, and goods that come in a shipment.
 const RETURNED: [&str; 9] = [

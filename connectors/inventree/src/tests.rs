@@ -1,5 +1,6 @@
 //! Whole operations against documents as InvenTree's API description shows them.
 
+mod description;
 mod samples;
 mod statuses;
 

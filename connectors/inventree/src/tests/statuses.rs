@@ -49,7 +49,7 @@ const CHANGE_SHIPMENT: &str = "PATCH /api/order/so/shipment/{id}/";
 const DROP_LINE: &str = "DELETE /api/order/so-line/{id}/";
 const DROP_SHIPMENT: &str = "DELETE /api/order/so/shipment/{id}/";
 
-fn name(seen: &Seen) -> String {
+pub fn name(seen: &Seen) -> String {
     path(
         seen,
         &[
@@ -227,7 +227,7 @@ fn poll(warehouse: Warehouse, cursor: Option<&str>) -> Result<String, crossdock_
     Connector::poll_shipment_milestones(call, input).map(|_| "told".to_owned())
 }
 
-fn operations() -> Vec<Operation> {
+pub fn operations() -> Vec<Operation> {
     let request = |warehouse: fn() -> Warehouse, policy: DeliveryPolicy| {
         move || {
             let call = call();

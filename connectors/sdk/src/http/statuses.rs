@@ -47,6 +47,16 @@ impl Operation {
     ) -> Operation {
         Operation { name, call: Box::new(call) }
     }
+
+    /// What it asks of the product when all goes well.
+    pub fn requests(&self) -> Vec<Seen> {
+        replay::reset();
+        let well = (self.call)();
+        let requests = replay::reset();
+        assert!(well.is_ok(), "{} fails when all goes well: {well:?}", self.name);
+        assert!(!requests.is_empty(), "{} makes no request", self.name);
+        requests
+    }
 }
 
 /// The case of an answer: `VoidTaxOutcome::TooLate` is `too-late`.
@@ -86,11 +96,7 @@ pub fn check(readme: &str, product: &Product, operations: &[Operation]) {
     let mut rows = Vec::new();
     let mut requests = Vec::new();
     for operation in operations {
-        replay::reset();
-        let well = (operation.call)();
-        let names: Vec<String> = replay::reset().iter().map(product.name).collect();
-        assert!(well.is_ok(), "{} fails when all goes well: {well:?}", operation.name);
-        assert!(!names.is_empty(), "{} makes no request", operation.name);
+        let names: Vec<String> = operation.requests().iter().map(product.name).collect();
         for (at, name) in names.iter().enumerate() {
             requests.push((operation.name.to_owned(), name.clone()));
             let own = product.own.iter().filter(|own| own.request == *name);

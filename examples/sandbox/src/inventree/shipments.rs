@@ -126,13 +126,9 @@ impl State {
         self.inventree.ship(pk, &date);
         self.effects.count("inventree", "shipment.ship", &business, "");
         self.schedule(Step::Deliver { shipment: pk });
-        Ok(Reply::json(
-            201,
-            &json!({
-                "shipment_date": date, "tracking_number": map.get("tracking_number"),
-                "invoice_number": map.get("invoice_number"), "link": map.get("link"),
-            }),
-        ))
+        let mut said = map;
+        said.insert("shipment_date".into(), json!(date));
+        Ok(Reply::json(201, &Value::Object(said)))
     }
 
     pub(super) fn allocate_by_client(&mut self, map: &Map<String, Value>, order: i64) -> Answer {

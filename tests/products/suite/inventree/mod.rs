@@ -2,6 +2,7 @@
 //! the published description does not allow is answered 422 and never gets through, an answer that
 //! it does not allow becomes a 500. Whatever prism noticed fails the test in which it did.
 
+mod besides;
 mod calling_off;
 mod description;
 mod journey;

@@ -375,15 +375,25 @@ fn pay_out_lines(tryton: &Tryton, receipt: &Receipt) -> Result<Vec<(String, Deci
     for fee in &receipt.fees {
         fees += decimal::parse(&fee.amount.amount)?;
     }
+    if payments::is_bank(receipt) {
+        let lines = vec![(accounts.fees.clone(), fees), (accounts.bank.clone(), -fees)];
+        return Ok(if fees.is_zero() { Vec::new() } else { lines });
+    }
     let net = decimal::parse(&receipt.amount.amount)?;
-    let lines = match payments::is_bank(receipt) {
-        true => vec![(accounts.fees.clone(), fees), (accounts.bank.clone(), -fees)],
-        false => vec![
-            (accounts.bank.clone(), net),
-            (accounts.fees.clone(), fees),
-            (accounts.clearing.clone(), -net - fees),
-        ],
-    };
+    let mut cleared = Vec::new();
+    for line in &receipt.lines {
+        cleared.push(decimal::parse(&line.amount.amount)?);
+    }
+    // By line, where each payment was rounded by itself from another currency: so nothing is left.
+    let own = receipt.currency == tryton.config.currency;
+    if own || cleared.iter().sum::<Decimal>() != net + fees {
+        cleared = vec![net + fees];
+    }
+    // What rounding leaves falls on the last one.
+    let mut lines: Vec<(String, Decimal)> =
+        cleared.into_iter().map(|amount| (accounts.clearing.clone(), -amount)).collect();
+    lines.push((accounts.bank.clone(), net));
+    lines.push((accounts.fees.clone(), fees));
     Ok(lines.into_iter().filter(|(_, amount)| !amount.is_zero()).collect())
 }
 

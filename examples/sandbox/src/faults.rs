@@ -319,7 +319,7 @@ pub fn reply(product: &str, outcome: &Outcome) -> Option<Reply> {
         }}),
         "karrio" => serde_json::json!({"errors": [{
             "code": match status {
-                401 => "authentication_required",
+                401 => "invalid_token",
                 429 => "throttled",
                 _ => "internal_server_error",
             },

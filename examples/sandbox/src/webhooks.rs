@@ -222,6 +222,7 @@ async fn attempt(
             let mac = wire::hmac(secret, &[&delivery.body]);
             request.header("x-shopify-hmac-sha256", wire::encode_base64(&mac))
         }
+        "karrio" => request.header("x-event-id", delivery.to.secret.as_str()),
         _ => request,
     };
     let request =

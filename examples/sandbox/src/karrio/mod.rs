@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::state::{State, now_ms, timestamp};
 use crate::wire::{Reply, Request};
+use trackers::shown;
 
 const LIMIT_DEFAULT: i64 = 20;
 const LIMIT_MAX: i64 = 1000;
@@ -24,13 +25,18 @@ pub struct Karrio {
     numbers: BTreeMap<&'static str, u64>,
 }
 
-/// An error in Karrio's form.
+/// An error in Karrio's form: one code, and a message for each thing that is wrong.
 #[derive(Debug)]
 pub struct Failure {
     status: u16,
     code: &'static str,
-    message: String,
-    details: Value,
+    messages: Vec<String>,
+}
+
+impl Failure {
+    fn new(status: u16, code: &'static str, message: impl Into<String>) -> Failure {
+        Failure { status, code, messages: vec![message.into()] }
+    }
 }
 
 type Answer = Result<Reply, Failure>;
@@ -60,24 +66,26 @@ pub fn handle(state: &mut State, request: &Request) -> Reply {
     let result = match segments.as_slice() {
         ["api", "token"] if request.method == "POST" => token(state, request),
         ["api", "token", "refresh"] if request.method == "POST" => refresh(state, request),
-        _ if !is_known(state, request) => Err(Failure {
-            status: 401,
-            code: "authentication_required",
-            message: "Authentication credentials were not provided.".into(),
-            details: Value::Null,
-        }),
+        _ if !is_known(state, request) => {
+            let given = request.headers.iter().any(|(name, _)| name == "authorization");
+            Err(match given {
+                true => {
+                    Failure::new(401, "invalid_token", "Given token not valid for any token type")
+                }
+                false => {
+                    let message = "Authentication credentials were not provided.";
+                    Failure::new(401, "not_authenticated", message)
+                }
+            })
+        }
         _ => route(state, request, &segments),
     };
     result.unwrap_or_else(|failure| {
-        let mut error = json!({
-            "code": failure.code,
-            "message": failure.message,
-            "level": if failure.status == 404 { "warning" } else { "error" },
-        });
-        if !failure.details.is_null() {
-            error["details"] = failure.details;
-        }
-        Reply::json(failure.status, &json!({"errors": [error]}))
+        let level = if failure.status == 404 { "warning" } else { "error" };
+        let error =
+            |message: &String| json!({"code": failure.code, "message": message, "level": level});
+        let errors: Vec<Value> = failure.messages.iter().map(error).collect();
+        Reply::json(failure.status, &json!({"errors": errors}))
     })
 }
 
@@ -106,16 +114,24 @@ fn route(state: &mut State, request: &Request, segments: &[&str]) -> Answer {
         ("POST", ["v1", "shipments", id, "cancel"]) => state.cancel_label(id),
         ("GET", ["v1", "trackers"]) => state.karrio.list_trackers(request),
         ("POST", ["v1", "trackers"]) => state.create_tracker(request),
-        ("GET", ["v1", "trackers", id]) => Ok(Reply::json(200, state.karrio.tracker(id)?)),
+        ("GET", ["v1", "trackers", id]) => Ok(Reply::json(200, &shown(state.karrio.tracker(id)?))),
         ("GET", ["v1", "addresses"]) => {
             page(request, state.karrio.addresses.values().cloned().collect())
         }
         ("POST", ["v1", "addresses"]) => state.create_address(request),
+        ("DELETE", ["v1", "addresses", id]) => match state.karrio.addresses.remove(*id) {
+            Some(address) => Ok(Reply::json(200, &address)),
+            None => Err(not_found("Address")),
+        },
         ("GET", ["v1", "webhooks"]) => {
             page(request, state.karrio.hooks.values().cloned().collect())
         }
         ("POST", ["v1", "webhooks"]) => state.create_hook(request),
-        _ => Err(not_found("resource")),
+        _ => Ok(Reply::html(
+            404,
+            "Not Found",
+            "The requested resource was not found on this server.",
+        )),
     }
 }
 
@@ -143,7 +159,7 @@ impl State {
         let Some(url) = map.get("url").and_then(Value::as_str) else {
             return Err(invalid(json!({"url": ["This field is required."]})));
         };
-        let id = self.karrio.id("whk");
+        let id = self.karrio.id("weh");
         let secret = self.word(32);
         self.webhooks.register("karrio", url, Some(&secret));
         let hook = json!({
@@ -156,14 +172,10 @@ impl State {
         Ok(Reply::json(201, &hook))
     }
 
+    /// Its header, the secret of the receiver, is added on the way out.
     fn karrio_event(&mut self, kind: &str, data: &Value) {
         let id = self.karrio.id("evt");
-        let body = json!({"event": kind, "data": data, "test_mode": true, "pending_webhooks": 0});
-        let headers = vec![
-            ("x-event-id".to_owned(), id.clone()),
-            ("x-event-type".to_owned(), kind.to_owned()),
-        ];
-        self.post_webhook("karrio", kind, &id, headers, &body);
+        self.post_webhook("karrio", kind, &id, Vec::new(), &json!({"event": kind, "data": data}));
     }
 }
 
@@ -177,12 +189,8 @@ fn is_known(state: &State, request: &Request) -> bool {
 fn token(state: &mut State, request: &Request) -> Answer {
     let map = body(request)?;
     if map.get("password").and_then(Value::as_str) != Some(state.options.karrio_password.as_str()) {
-        return Err(Failure {
-            status: 401,
-            code: "no_active_account",
-            message: "No active account found with the given credentials".into(),
-            details: Value::Null,
-        });
+        let message = "No active account found with the given credentials";
+        return Err(Failure::new(401, "no_active_account", message));
     }
     Ok(Reply::json(201, &issue(state)))
 }
@@ -191,12 +199,7 @@ fn refresh(state: &mut State, request: &Request) -> Answer {
     let map = body(request)?;
     let given = map.get("refresh").and_then(Value::as_str).unwrap_or("");
     if !given.starts_with("refresh.") || !state.karrio.tokens.contains_key(given) {
-        return Err(Failure {
-            status: 401,
-            code: "token_not_valid",
-            message: "Token is invalid or expired".into(),
-            details: Value::Null,
-        });
+        return Err(Failure::new(401, "token_not_valid", "Token is invalid or expired"));
     }
     Ok(Reply::json(201, &issue(state)))
 }
@@ -216,12 +219,7 @@ fn body(request: &Request) -> Result<Map<String, Value>, Failure> {
         Ok(_) => {
             Err(invalid(json!({"non_field_errors": ["Invalid data. Expected a dictionary."]})))
         }
-        Err(error) => Err(Failure {
-            status: 400,
-            code: "parse_error",
-            message: format!("JSON parse error - {error}"),
-            details: Value::Null,
-        }),
+        Err(error) => Err(Failure::new(400, "parse_error", format!("JSON parse error - {error}"))),
     }
 }
 
@@ -243,7 +241,64 @@ fn address(value: &Map<String, Value>, field: &str) -> Result<Value, Failure> {
             address[name.as_str()] = given.clone();
         }
     }
+    let mut wrong = Map::new();
+    for (name, longest) in ADDRESS_LENGTHS {
+        if address[name].as_str().is_some_and(|text| text.chars().count() > longest) {
+            wrong.insert(name.into(), too_long(longest));
+        }
+    }
+    if !wrong.is_empty() {
+        let wrong = Value::Object(wrong);
+        return Err(invalid(if field.is_empty() { wrong } else { json!({field: wrong}) }));
+    }
+    if let Some(number) = address["phone_number"].as_str().and_then(american) {
+        address["phone_number"] = json!(number);
+    }
     Ok(address)
+}
+
+const ADDRESS_LENGTHS: [(&str, usize); 8] = [
+    ("person_name", 100),
+    ("company_name", 100),
+    ("address_line1", 100),
+    ("address_line2", 100),
+    ("city", 50),
+    ("state_code", 50),
+    ("phone_number", 50),
+    ("postal_code", 20),
+];
+
+fn too_long(longest: usize) -> Value {
+    json!([format!("Ensure this field has no more than {longest} characters.")])
+}
+
+/// Phone numbers are given back in the international form; here those of the United States.
+fn american(number: &str) -> Option<String> {
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let local = match digits.len() {
+        11 => digits.strip_prefix('1')?,
+        10 if !number.starts_with('+') => &digits,
+        _ => return None,
+    };
+    Some(format!("+1 {}-{}-{}", &local[..3], &local[3..6], &local[6..]))
+}
+
+/// A repeated parameter is a choice of several; what is no choice is refused.
+fn chosen<'a>(request: &'a Request, name: &str, choices: &[&str]) -> Result<Vec<&'a str>, Failure> {
+    let given =
+        request.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let given: Vec<&str> = given.collect();
+    match given.iter().find(|value| !choices.contains(value)) {
+        None => Ok(given),
+        Some(other) => Err(invalid(json!({name: [format!(
+            "Select a valid choice. {other} is not one of the available choices."
+        )]}))),
+    }
+}
+
+/// `2026-04-02 10:00:01` of a time as Karrio writes it, or as it is asked for.
+fn instant(text: &str) -> String {
+    text.replace('T', " ").chars().take(19).collect()
 }
 
 fn page(request: &Request, rows: Vec<Value>) -> Answer {
@@ -269,23 +324,39 @@ fn page(request: &Request, rows: Vec<Value>) -> Answer {
     ))
 }
 
+/// `details` hold texts by field: each becomes a message after the path of its field.
 fn invalid(details: Value) -> Failure {
-    Failure { status: 400, code: "validation", message: "Invalid request payload".into(), details }
+    let mut messages = Vec::new();
+    flatten(&details, "", &mut messages);
+    Failure { status: 400, code: "validation", messages }
+}
+
+fn flatten(details: &Value, path: &str, messages: &mut Vec<String>) {
+    match details {
+        Value::Object(fields) => {
+            for (field, details) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(details, &format!("{path}{dot}{field}"), messages);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| flatten(item, path, messages)),
+        other => messages.push(format!("{path}: {}", other.as_str().unwrap_or_default())),
+    }
 }
 
 fn conflict(message: String) -> Failure {
-    Failure { status: 409, code: "state_error", message, details: Value::Null }
+    Failure::new(409, "state_error", message)
 }
 
 fn not_found(what: &str) -> Failure {
-    Failure {
-        status: 404,
-        code: "not_found",
-        message: format!("{what} not found"),
-        details: Value::Null,
-    }
+    Failure::new(404, "not_found", format!("{what} not found"))
 }
 
 fn now() -> String {
     timestamp(now_ms())
+}
+
+/// As shipments have it: `2026-04-02 10:00:01.250000+00:00`.
+fn created_at() -> String {
+    format!("{}000+00:00", now().replace('T', " ").trim_end_matches('Z'))
 }

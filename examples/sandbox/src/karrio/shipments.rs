@@ -2,12 +2,26 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Failure, Karrio, address, body, conflict, invalid, not_found, now, page};
-use crate::state::{State, now_ms, timestamp};
+use super::{
+    Answer, Failure, Karrio, address, body, chosen, conflict, created_at, instant, invalid,
+    not_found, page, too_long,
+};
+use crate::state::State;
 use crate::wire::{Reply, Request};
 use crate::world::Step;
 
-const DAY_MS: u64 = 24 * 3600 * 1000;
+const ORDER_ID_MAX: usize = 50;
+const STATES: [&str; 9] = [
+    "draft",
+    "created",
+    "cancelled",
+    "shipped",
+    "in_transit",
+    "delivered",
+    "needs_attention",
+    "out_for_delivery",
+    "delivery_failed",
+];
 const SERVICES: [(&str, u64, f64); 2] = [("standard_service", 3, 1.0), ("express_service", 1, 2.0)];
 
 impl State {
@@ -15,7 +29,7 @@ impl State {
         let map = body(request)?;
         let content = content(&map)?;
         let rates = self.rates(&content);
-        Ok(Reply::json(201, &json!({"messages": [], "rates": rates})))
+        Ok(Reply::json(200, &json!({"messages": [], "rates": rates})))
     }
 
     pub(super) fn create_shipment_label(&mut self, request: &Request) -> Answer {
@@ -23,6 +37,11 @@ impl State {
         let mut shipment = content(&map)?;
         let id = self.karrio.id("shp");
         shipment["id"] = json!(id);
+        for parcel in shipment["parcels"].as_array_mut().into_iter().flatten() {
+            if parcel["reference_number"].is_null() {
+                parcel["reference_number"] = json!(self.parcel_number());
+            }
+        }
         shipment["rates"] = json!(self.rates(&shipment));
         let reference = reference(&shipment);
         self.karrio.shipments.insert(id.clone(), shipment);
@@ -71,13 +90,18 @@ impl State {
         Ok(Reply::json(200, self.karrio.shipment(id)?))
     }
 
+    fn parcel_number(&mut self) -> String {
+        let counted = self.karrio.numbers.entry("parcel").or_insert(0);
+        *counted += 1;
+        format!("SBX{:09}", self.options.seed % 1000 * 1_000_000 + *counted)
+    }
+
+    /// Karrio's own carrier takes the first parcel's reference for the tracking number.
     fn buy(&mut self, id: &str, rate: Value) {
-        let counted = self.karrio.trackers.len() + 1;
-        let number = format!("SBX{:09}", self.options.seed % 1000 * 1_000_000 + counted as u64);
-        let base = format!("http://{}/karrio", self.address);
         let Some(row) = self.karrio.shipments.get_mut(id) else {
             return;
         };
+        let number = row["parcels"][0]["reference_number"].as_str().unwrap_or(id).to_owned();
         row["status"] = json!("created");
         row["tracking_number"] = json!(number);
         row["shipment_identifier"] = json!(number);
@@ -86,11 +110,11 @@ impl State {
         row["service"] = rate["service"].clone();
         row["selected_rate_id"] = rate["id"].clone();
         row["selected_rate"] = rate;
-        row["label_url"] = json!(format!("{base}/v1/shipments/{id}/label.pdf"));
-        row["tracking_url"] = json!(format!("{base}/v1/trackers/generic/{number}"));
+        row["label_url"] = json!(format!("/v1/shipments/{id}/label.pdf"));
+        row["tracking_url"] = json!(format!("/v1/trackers/generic/{number}"));
         let reference = reference(row);
-        let delivery = row["selected_rate"]["estimated_delivery"].clone();
-        let tracker = self.new_tracker(&number, delivery, json!({"order_id": reference}));
+        let days = row["selected_rate"]["transit_days"].as_u64();
+        let tracker = self.new_tracker(&number, days, json!({"order_id": reference}));
         let Some(row) = self.karrio.shipments.get_mut(id) else {
             return;
         };
@@ -114,10 +138,8 @@ impl State {
         row["status"] = json!("cancelled");
         let row = row.clone();
         let reference = reference(&row);
-        if let Some(tracker) = row["tracker_id"].as_str()
-            && let Some(tracker) = self.karrio.trackers.get_mut(tracker)
-        {
-            tracker["status"] = json!("cancelled");
+        if let Some(tracker) = row["tracker_id"].as_str() {
+            self.karrio.trackers.remove(tracker);
         }
         self.effects.count("karrio", "shipment.cancel", &reference, "");
         self.karrio_event("shipment_cancelled", &row);
@@ -138,17 +160,20 @@ impl State {
                 }
             })
             .sum();
+        let asked = shipment["services"].as_array().map_or(&[][..], Vec::as_slice);
+        // Where it knows none of them, Karrio rates all.
+        let knows = SERVICES.iter().any(|(service, ..)| asked.contains(&json!(service)));
         SERVICES
             .iter()
+            .filter(|(service, ..)| !knows || asked.contains(&json!(service)))
             .map(|(service, days, factor)| {
                 let charge = ((10.0 + 0.5 * weight) * factor * 100.0).round() / 100.0;
-                let delivery = timestamp(now_ms() + days * DAY_MS)[..10].to_owned();
                 json!({
                     "id": self.karrio.id("rat"), "object_type": "rate", "carrier_name": "generic",
                     "carrier_id": "generic", "currency": "USD", "service": service,
                     "total_charge": charge, "transit_days": days,
                     "extra_charges": [{"name": "Base charge", "amount": charge, "currency": "USD", "id": null}],
-                    "estimated_delivery": delivery,
+                    "estimated_delivery": null,
                     "meta": {"rate_provider": "generic", "service_name": service.to_uppercase(),
                         "carrier_connection_id": "car_generic"},
                     "test_mode": true,
@@ -160,11 +185,11 @@ impl State {
 
 impl Karrio {
     pub(super) fn shipment(&self, id: &str) -> Result<&Value, Failure> {
-        self.shipments.get(id).ok_or_else(|| not_found("shipment"))
+        self.shipments.get(id).ok_or_else(|| not_found("Shipment"))
     }
 
     fn shipment_mut(&mut self, id: &str) -> Result<&mut Value, Failure> {
-        self.shipments.get_mut(id).ok_or_else(|| not_found("shipment"))
+        self.shipments.get_mut(id).ok_or_else(|| not_found("Shipment"))
     }
 
     pub(super) fn list_shipments(&self, request: &Request) -> Answer {
@@ -174,19 +199,18 @@ impl Karrio {
                 text.contains(&wanted.to_lowercase())
             })
         };
+        let states = chosen(request, "status", &STATES)?;
         let rows: Vec<Value> = self
             .shipments
             .values()
             .rev()
             .filter(|row| {
                 let metadata = &row["metadata"];
-                let created = row["created_at"].as_str().unwrap_or_default();
+                let created = instant(row["created_at"].as_str().unwrap_or_default());
                 contains(row, "reference")
                     && contains(row, "order_id")
                     && contains(row, "tracking_number")
-                    && request
-                        .query("status")
-                        .is_none_or(|wanted| wanted.split(',').any(|s| row["status"] == s))
+                    && (states.is_empty() || states.iter().any(|state| row["status"] == *state))
                     && request
                         .query("id")
                         .is_none_or(|wanted| wanted.split(',').any(|id| row["id"] == id))
@@ -197,8 +221,8 @@ impl Karrio {
                     && request.query("metadata_value").is_none_or(|wanted| {
                         metadata.as_object().is_some_and(|m| m.values().any(|v| v == wanted))
                     })
-                    && request.query("created_after").is_none_or(|at| created >= at)
-                    && request.query("created_before").is_none_or(|at| created <= at)
+                    && request.query("created_after").is_none_or(|at| created >= instant(at))
+                    && request.query("created_before").is_none_or(|at| created <= instant(at))
             })
             .cloned()
             .collect();
@@ -228,6 +252,10 @@ fn content(map: &Map<String, Value>) -> Result<Value, Failure> {
         .and_then(Value::as_array)
         .filter(|parcels| !parcels.is_empty())
         .ok_or_else(|| invalid(json!({"parcels": ["This field is required."]})))?;
+    let order = map.get("order_id").and_then(Value::as_str).unwrap_or_default();
+    if order.chars().count() > ORDER_ID_MAX {
+        return Err(invalid(json!({"order_id": too_long(ORDER_ID_MAX)})));
+    }
     let mut full = Vec::new();
     for (index, parcel) in parcels.iter().enumerate() {
         if !parcel["weight"].is_number() {
@@ -253,7 +281,7 @@ fn content(map: &Map<String, Value>) -> Result<Value, Failure> {
         "payment": {"paid_by": "sender", "currency": null, "account_number": null}, "customs": null,
         "return_address": null, "billing_address": null, "rates": [], "reference": null,
         "order_id": null, "label_type": "PDF", "carrier_ids": [], "tracker_id": null,
-        "created_at": now(), "metadata": {}, "messages": [], "carrier_name": null,
+        "created_at": created_at(), "metadata": {}, "messages": [], "carrier_name": null,
         "carrier_id": null, "tracking_number": null, "shipment_identifier": null,
         "selected_rate": null, "selected_rate_id": null, "service": null, "tracking_url": null,
         "meta": {}, "test_mode": true, "label_url": null, "invoice_url": null,

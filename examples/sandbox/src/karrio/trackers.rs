@@ -2,17 +2,34 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Failure, Karrio, body, invalid, not_found, now, page};
-use crate::state::State;
+use super::{Answer, Failure, Karrio, body, chosen, instant, invalid, not_found, now, page};
+use crate::state::{State, now_ms, timestamp};
 use crate::wire::{Reply, Request};
 use crate::world::Step;
 
-const STATES: [(&str, &str); 4] = [
-    ("pending", "Shipment information received"),
-    ("in_transit", "Departed facility"),
-    ("out_for_delivery", "Out for delivery"),
-    ("delivered", "Delivered"),
+/// Of the tracker, of its event, and in words: Karrio turns the first time on the road into a pickup.
+const STATES: [(&str, &str, &str); 4] = [
+    ("pending", "created", "Shipment label created"),
+    ("in_transit", "picked_up", "Departed facility"),
+    ("out_for_delivery", "out_for_delivery", "Out for delivery"),
+    ("delivered", "delivered", "Delivered"),
 ];
+/// What may be asked for.
+const KNOWN: [&str; 12] = [
+    "pending",
+    "picked_up",
+    "unknown",
+    "on_hold",
+    "cancelled",
+    "delivered",
+    "in_transit",
+    "delivery_delayed",
+    "out_for_delivery",
+    "ready_for_pickup",
+    "delivery_failed",
+    "return_to_sender",
+];
+const DAY_MS: u64 = 24 * 3600 * 1000;
 
 impl State {
     pub(super) fn create_tracker(&mut self, request: &Request) -> Answer {
@@ -25,22 +42,29 @@ impl State {
             return Err(invalid(json!({"carrier_name": ["No active carrier connection found."]})));
         }
         if let Ok(known) = self.karrio.tracker(number) {
-            return Ok(Reply::json(202, known));
+            return Ok(Reply::json(202, &shown(known)));
         }
         let metadata = map.get("metadata").cloned().unwrap_or_else(|| json!({}));
-        let id = self.new_tracker(number, Value::Null, metadata);
+        let id = self.new_tracker(number, None, metadata);
         self.effects.count("karrio", "tracker.create", number, "");
         self.schedule(Step::Track { tracker: id.clone() });
-        Ok(Reply::json(202, self.karrio.tracker(&id)?))
+        Ok(Reply::json(202, &shown(self.karrio.tracker(&id)?)))
     }
 
-    pub(super) fn new_tracker(&mut self, number: &str, delivery: Value, metadata: Value) -> String {
+    /// `days` on the road, from tomorrow on.
+    pub(super) fn new_tracker(
+        &mut self,
+        number: &str,
+        days: Option<u64>,
+        metadata: Value,
+    ) -> String {
         let id = self.karrio.id("trk");
+        let delivery = days.map(|days| timestamp(now_ms() + (1 + days) * DAY_MS)[..10].to_owned());
         let tracker = json!({
             "id": id, "object_type": "tracker", "carrier_name": "generic", "carrier_id": "generic",
             "tracking_number": number, "status": "pending", "delivered": false,
             "estimated_delivery": delivery, "events": [event(0)],
-            "info": {"carrier_tracking_link": format!("https://generic.example/track/{number}")},
+            "info": {"carrier_tracking_link": null, "expected_delivery": delivery, "source": "api"},
             "meta": {"ext": "generic", "carrier": "generic"}, "metadata": metadata, "messages": [],
             "delivery_image_url": null, "signature_image_url": null, "created_at": now(),
             "test_mode": true,
@@ -59,7 +83,7 @@ impl State {
             self.schedule(Step::Track { tracker: id.into() });
             return;
         }
-        let at = STATES.iter().position(|(name, _)| tracker["status"] == *name);
+        let at = STATES.iter().position(|(name, ..)| tracker["status"] == *name);
         let Some(next) = at.map(|at| at + 1).filter(|next| *next < STATES.len()) else {
             return;
         };
@@ -72,7 +96,7 @@ impl State {
         if let Some(events) = tracker["events"].as_array_mut() {
             events.insert(0, event(next));
         }
-        let tracker = tracker.clone();
+        let tracker = shown(tracker);
         for shipment in self.karrio.shipments.values_mut() {
             if shipment["tracker_id"] == id && shipment["status"] != "cancelled" {
                 shipment["status"] = json!(status);
@@ -93,7 +117,7 @@ impl Karrio {
         self.trackers
             .get(id)
             .or_else(|| self.trackers.values().find(|t| t["tracking_number"] == id))
-            .ok_or_else(|| not_found("tracker"))
+            .ok_or_else(|| not_found("Tracking"))
     }
 
     /// True while a tracker of this number has not come to its end.
@@ -105,32 +129,40 @@ impl Karrio {
     }
 
     pub(super) fn list_trackers(&self, request: &Request) -> Answer {
+        let states = chosen(request, "status", &KNOWN)?;
         let rows: Vec<Value> = self
             .trackers
             .values()
             .rev()
             .filter(|row| {
-                let created = row["created_at"].as_str().unwrap_or_default();
+                let created = instant(row["created_at"].as_str().unwrap_or_default());
                 let number = row["tracking_number"].as_str().unwrap_or_default();
                 request.query("tracking_number").is_none_or(|wanted| number.contains(wanted))
-                    && request
-                        .query("status")
-                        .is_none_or(|wanted| wanted.split(',').any(|s| row["status"] == s))
-                    && request.query("created_after").is_none_or(|at| created >= at)
-                    && request.query("created_before").is_none_or(|at| created <= at)
+                    && (states.is_empty() || states.iter().any(|state| row["status"] == *state))
+                    && request.query("created_after").is_none_or(|at| created >= instant(at))
+                    && request.query("created_before").is_none_or(|at| created <= instant(at))
             })
-            .cloned()
+            .map(shown)
             .collect();
         page(request, rows)
     }
 }
 
+/// When a tracker was made can be asked for, and is not shown.
+pub(super) fn shown(tracker: &Value) -> Value {
+    let mut shown = tracker.clone();
+    if let Some(fields) = shown.as_object_mut() {
+        fields.remove("created_at");
+    }
+    shown
+}
+
 fn event(place: usize) -> Value {
-    let (status, text) = STATES[place];
+    let (_, status, text) = STATES[place];
     let at = now();
     json!({
-        "date": at[..10], "time": at[11..16], "timestamp": at, "code": status, "status": status,
-        "description": text, "location": "New York, NY", "reason": null,
+        "date": at[..10], "time": at[11..16], "timestamp": at, "code": status.to_uppercase(),
+        "status": status, "description": text, "location": "New York, NY", "reason": null,
         "latitude": null, "longitude": null,
     })
 }

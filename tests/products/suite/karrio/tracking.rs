@@ -129,18 +129,23 @@ fn a_poll_goes_beyond_a_page_of_karrio_and_its_own_limit() {
     let order = fresh("S");
     let party = json!({"address_line1": "1 Pier", "city": "New York", "state_code": "NY",
         "postal_code": "10004", "country_code": "US", "company_name": "Harbour Hardware"});
-    let ids: Vec<String> = (0..105).map(|at| format!("{order}-{at}")).collect();
+    let ids: Vec<String> = (0..102).map(|at| format!("{order}-{at}")).collect();
     for id in &ids {
         let bought = json!({"shipper": party, "recipient": party, "service": "standard_service",
             "parcels": [{"weight": 1, "weight_unit": "KG", "reference_number": id}],
             "reference": id, "metadata": {"order_id": order}});
         assert_eq!(karrio().post("/v1/shipments", &bought).status, 201);
+    }
+    // The oldest is on the second page.
+    let far = [&ids[0], &ids[50], &ids[101]];
+    for id in far {
         happens(&json!(id), "2026-04-02 11:00", "in_transit", "Departed");
+        happens(&json!(id), "2026-04-02 12:00", "out_for_delivery", "In the van");
     }
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (told, cursor) = poll(&Value::Null, 60, &ids);
-    assert_eq!(told.len(), ids.len());
-    assert!(told.values().all(|(times, _)| *times == 1));
-    let (told, _) = poll(&cursor, 60, &ids);
-    assert!(told.is_empty());
+    let (told, cursor) = poll(&Value::Null, 4, &ids);
+    assert_eq!(told.len(), 2 * far.len());
+    assert!(told.values().all(|(times, _)| *times == 1), "{told:#?}");
+    let (told, _) = poll(&cursor, 4, &ids);
+    assert!(told.is_empty(), "{told:#?}");
 }

@@ -30,6 +30,24 @@ pub fn list_while<T: DeserializeOwned>(
     wanted: impl Fn(&T) -> bool,
 ) -> Result<Vec<T>, Fault> {
     let mut all = Vec::new();
+    list_pages(path, query, |_, page: Vec<T>| {
+        for element in page {
+            if !wanted(&element) {
+                return false;
+            }
+            all.push(element);
+        }
+        true
+    })?;
+    Ok(all)
+}
+
+/// The pages of a list, each with the number of elements on all of them, while `take` wants more.
+pub fn list_pages<T: DeserializeOwned>(
+    path: &str,
+    query: &[(&str, &str)],
+    mut take: impl FnMut(usize, Vec<T>) -> bool,
+) -> Result<(), Fault> {
     let mut read = 0;
     for _ in 0..PAGES_MAX {
         // By what came, not by what was asked for: InvenTree may give shorter pages.
@@ -41,14 +59,8 @@ pub fn list_while<T: DeserializeOwned>(
         let page: Page<T> = request.send()?.json()?;
         let more = page.next.is_some() && !page.results.is_empty();
         read += page.results.len();
-        for element in page.results {
-            if !wanted(&element) {
-                return Ok(all);
-            }
-            all.push(element);
-        }
-        if !more {
-            return Ok(all);
+        if !take(page.count, page.results) || !more {
+            return Ok(());
         }
     }
     Err(Fault::never("too-many", format!("{path} has more than {PAGES_MAX} pages of {PAGE}")))

@@ -1,6 +1,7 @@
 //! Milestones out of states. InvenTree keeps no events and stamps shipments with days only, so the
 //! cursor holds for each shipment in sight how much of it was told. In sight are the open ones and
-//! those that left or arrived within the last days.
+//! those that left or arrived within the last days; of what arrived, each poll reads as much as is
+//! new by InvenTree's count, and the first one of a day reads all of it.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use crossdock_sdk::canonical::{quantity, reference};
 use crossdock_sdk::{Call, Decimal, Fault, PollRequest, config, time};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{get, list, list_while};
+use crate::client::{get, list, list_pages, list_while};
 use crate::exports::crossdock::wms::milestone_feed::{
     Guest, MilestoneItem, PollShipmentMilestonesOutput,
 };
@@ -41,7 +42,20 @@ struct Cursor {
     /// The day of the last poll.
     day: String,
     /// By shipment: how many of `KINDS` were told.
-    told: BTreeMap<i64, usize>,
+    told: Told,
+    #[serde(default)]
+    arrived: Option<Arrived>,
+}
+
+/// By shipment, how much was told of it.
+type Told = BTreeMap<i64, usize>;
+
+/// What had arrived, as the last poll saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Arrived {
+    count: usize,
+    /// Of these, not told to the end.
+    untold: usize,
 }
 
 impl Guest for Connector {
@@ -52,16 +66,22 @@ impl Guest for Connector {
         let config: Config = config::get()?;
         let today = time::now().get(..10).unwrap_or_default().to_owned();
         let before = read_cursor(input.cursor.as_deref(), &today)?;
-        let mut teller = Teller::new(&config, input.limit.clamp(1, LIMIT_MAX) as usize);
-        let (sights, unread) = in_sight(&before)?;
-        // What InvenTree would not show now is as it was, and asked for the next time.
-        let mut now = Cursor { day: today, told: unread };
+        let limit = input.limit.clamp(1, LIMIT_MAX) as usize;
+        let mut teller = Teller::new(&config, limit);
+        let InSight { sights, unseen: told, mut arrived } = in_sight(&before, &today, limit)?;
+        let mut now = Cursor { day: today, told, arrived: None };
         let mut broken = false;
         for (pk, sight) in sights {
             let known = before.told.get(&pk).copied();
             if !broken {
                 match teller.tell(&sight, known.unwrap_or(0)) {
                     Ok(told) => {
+                        if sight.shipment.delivery_date.is_some()
+                            && known != told
+                            && told == Some(DELIVERED)
+                        {
+                            arrived.untold = arrived.untold.saturating_sub(1);
+                        }
                         now.told.extend(told.map(|told| (pk, told)));
                         continue;
                     }
@@ -72,12 +92,23 @@ impl Guest for Connector {
             }
             now.told.extend(known.map(|told| (pk, told)));
         }
-        teller.more |= broken;
+        teller.more |= broken || arrived.untold > 0;
+        now.arrived = Some(arrived);
         let Teller { items, more, .. } = teller;
         let cursor = serde_json::to_string(&now).unwrap_or_default();
         let next_cursor = (input.cursor.as_deref() != Some(cursor.as_str())).then_some(cursor);
         Ok(PollShipmentMilestonesOutput { items, next_cursor, more })
     }
+}
+
+/// What a poll looks at.
+struct InSight {
+    /// In the order of their numbers.
+    sights: BTreeMap<i64, Sight>,
+    /// What InvenTree did not show now is as it was.
+    unseen: Told,
+    /// Before anything of it is told.
+    arrived: Arrived,
 }
 
 /// A shipment to look at.
@@ -157,18 +188,14 @@ impl<'a> Teller<'a> {
 fn read_cursor(cursor: Option<&str>, today: &str) -> Result<Cursor, Fault> {
     // The first poll begins with what is going on, not with all that ever was.
     let Some(cursor) = cursor else {
-        return Ok(Cursor { day: today.to_owned(), told: BTreeMap::new() });
+        return Ok(Cursor { day: today.to_owned(), ..Cursor::default() });
     };
     serde_json::from_str(cursor)
         .map_err(|error| Fault::never("cursor", format!("not a cursor of this connector: {error}")))
 }
 
-/// By shipment, how much was told of it.
-type Told = BTreeMap<i64, usize>;
-
-/// The shipments to look at, in the order of their numbers; and those that are in no list and could
-/// not be read.
-fn in_sight(before: &Cursor) -> Result<(BTreeMap<i64, Sight>, Told), Fault> {
+/// The shipments to look at, and those that are in no list or could not be read.
+fn in_sight(before: &Cursor, today: &str, limit: usize) -> Result<InSight, Fault> {
     let floor = time::add_days(&before.day, -SIGHT_DAYS).unwrap_or_default();
     let recent = |date: &Option<String>| date.as_ref().is_some_and(|date| *date >= floor);
     let open: Vec<Shipment> = list(PATH, &[("order_outstanding", "true"), ("shipped", "false")])?;
@@ -177,29 +204,86 @@ fn in_sight(before: &Cursor) -> Result<(BTreeMap<i64, Sight>, Told), Fault> {
         &[("shipped", "true"), ("delivered", "false"), ("ordering", "-shipment_date")],
         |shipment: &Shipment| recent(&shipment.shipment_date),
     )?;
-    let arrived: Vec<Shipment> = list_while(
-        PATH,
-        &[("delivered", "true"), ("ordering", "-delivery_date")],
-        |shipment: &Shipment| recent(&shipment.delivery_date),
-    )?;
+    let arrivals = arrivals(before, today, limit, &recent)?;
     // A shipment may move from one list to the next between the requests: the later one counts.
-    let found = open.into_iter().chain(left).chain(arrived);
+    let found = open.into_iter().chain(left).chain(arrivals.shipments);
     let sight = |shipment: Shipment| (shipment.pk, Sight { shipment, missing: false });
     let mut seen: BTreeMap<i64, Sight> = found.map(sight).collect();
-    let mut unread = BTreeMap::new();
+    let mut unseen = Told::new();
+    let mut missing = 0;
     for (pk, told) in &before.told {
-        if *told >= SHIPPED || seen.contains_key(pk) {
+        if seen.contains_key(pk) {
             continue;
         }
+        if *told >= SHIPPED {
+            // Of those that were not read; once a day those out of sight are forgotten.
+            if !arrivals.all {
+                unseen.insert(*pk, *told);
+            }
+            continue;
+        }
+        if missing == limit {
+            unseen.insert(*pk, *told);
+            continue;
+        }
+        missing += 1;
         // Called off, or its order ended without it; a deleted one is forgotten.
         match get::<Shipment>(&format!("{PATH}{pk}/")) {
-            Ok(Some(shipment)) => drop(seen.insert(*pk, Sight { shipment, missing: true })),
+            Ok(Some(shipment)) => {
+                seen.insert(*pk, Sight { shipment, missing: true });
+            }
             Ok(None) => {}
             // One that cannot be read must not keep the others from being told.
-            Err(_) => drop(unread.insert(*pk, *told)),
+            Err(_) => drop(unseen.insert(*pk, *told)),
         }
     }
-    Ok((seen, unread))
+    let arrived = Arrived { count: arrivals.count, untold: arrivals.untold };
+    Ok(InSight { sights: seen, unseen, arrived })
+}
+
+struct Arrivals {
+    shipments: Vec<Shipment>,
+    /// All that arrived within sight was read.
+    all: bool,
+    /// Of all times.
+    count: usize,
+    untold: usize,
+}
+
+/// What arrived, newest first, until as many are found as are new; a day has no order within it, so
+/// these may stand anywhere. InvenTree's count says how many to look for; when shipments were deleted
+/// it says too few, and the next day's first poll finds the rest.
+fn arrivals(
+    before: &Cursor,
+    today: &str,
+    limit: usize,
+    recent: &impl Fn(&Option<String>) -> bool,
+) -> Result<Arrivals, Fault> {
+    let known = before.arrived.as_ref().filter(|_| before.day == today);
+    let is_new = |shipment: &Shipment| before.told.get(&shipment.pk) != Some(&DELIVERED);
+    let (mut found, mut new, mut expected) = (Vec::new(), 0, None);
+    let mut count = 0;
+    let mut within = true;
+    list_pages(
+        PATH,
+        &[("delivered", "true"), ("ordering", "-delivery_date")],
+        |of_all: usize, page: Vec<Shipment>| {
+            count = of_all;
+            expected = known.map(|known| known.untold + of_all.saturating_sub(known.count));
+            for shipment in page {
+                within &= recent(&shipment.delivery_date);
+                if within {
+                    new += usize::from(is_new(&shipment));
+                    found.push(shipment);
+                }
+            }
+            within && expected.is_none_or(|expected| new < expected.min(limit))
+        },
+    )?;
+    // Read to the end, what was not found is not there.
+    let all = expected.is_none_or(|expected| new < expected.min(limit));
+    let untold = if all { new } else { expected.unwrap_or(new).max(new) };
+    Ok(Arrivals { shipments: found, all, count, untold })
 }
 
 /// One milestone: its name, its kind, and the stage that it stands for.

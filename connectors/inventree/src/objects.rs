@@ -19,6 +19,8 @@ fn ok() -> u32 {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Page<T> {
+    /// Of all pages.
+    pub count: usize,
     pub results: Vec<T>,
     pub next: Option<String>,
 }

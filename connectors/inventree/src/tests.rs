@@ -1,6 +1,7 @@
 //! Whole operations against documents as InvenTree's API description shows them.
 
 mod description;
+mod milestones;
 mod samples;
 mod statuses;
 

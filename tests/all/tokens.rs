@@ -1,7 +1,9 @@
 //! Tokens that the host fetches for its connectors: one for all messages, a new one when it runs out
-//! or is revoked in the middle, and a token service that gives none is waited for or told of.
+//! or is revoked in the middle, and a token service that gives none is waited for or told of. And a
+//! system that refuses a password is not knocked at by every message.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -157,4 +159,38 @@ fn messages_wait_while_the_token_service_is_down() {
     identity.lock().unwrap().down = false;
     runtime.ended("storing", "done", 40);
     assert_eq!(depot.effects_total(), 40);
+}
+
+#[test]
+fn a_system_that_refuses_a_password_is_left_alone_until_it_takes_it() {
+    let (refuses, knocks) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (own, count) = (refuses.clone(), knocks.clone());
+    let depot = Depot::with(move |_, moment| {
+        let refused = moment == Moment::Before && own.load(Ordering::SeqCst);
+        refused.then(|| {
+            count.fetch_add(1, Ordering::SeqCst);
+            say(401, "who are you")
+        })
+    });
+    let auth = "auth = { kind = \"basic\", user = \"yard\", password = { env = \"T_SECRET\" } }";
+    let runtime = Setup::new()
+        .connector("depot", "depot", "")
+        .upstream("depot", &depot.system, auth)
+        .route("storing", STORE)
+        .env("T_SECRET", SECRET)
+        .start();
+    // One after the other: so many may be under way before the first refusal is heard.
+    for id in 0..3 {
+        runtime.parcel("/parcels", &format!("P-{id}"));
+    }
+    wait_until("three refusals", || knocks.load(Ordering::SeqCst) >= 3);
+    let begun = Instant::now();
+    let before = knocks.load(Ordering::SeqCst);
+    post(&runtime, 3..100);
+    wait_until("end of the first pause", || begun.elapsed() > Duration::from_secs(6));
+    let (more, took_s) = (knocks.load(Ordering::SeqCst) - before, begun.elapsed().as_secs());
+    assert!(more <= 10 + took_s as usize / 5, "{more} more knocks by 97 messages in {took_s} s");
+    refuses.store(false, Ordering::SeqCst);
+    runtime.ended("storing", "done", 100);
+    assert_eq!(depot.effects_total(), 100);
 }

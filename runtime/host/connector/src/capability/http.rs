@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::auth::Outgoing;
+use super::auth::{Auth, Outgoing};
 use super::door::{Heard, Refused};
 use super::resolver::PRIVATE_ADDRESS;
 use super::token::{Cause, Refusal, Tokens};
@@ -146,6 +146,11 @@ impl Leaving<'_> {
     }
 
     async fn attempt(&self, token: Option<&Secret>) -> Result<Response<Full<Bytes>>, Error> {
+        let knocks = Some(&self.upstream.knocks)
+            .filter(|_| token.is_none() && !matches!(self.upstream.auth(), Auth::None));
+        if let Some(wait) = knocks.and_then(|knocks| knocks.wait(Instant::now())) {
+            return Err(self.left_alone(wait));
+        }
         let (mut path, mut headers) = (self.path.clone(), self.headers.clone());
         let outgoing = Outgoing {
             method: &self.method,
@@ -188,6 +193,9 @@ impl Leaving<'_> {
                 return Err(error);
             }
         };
+        if let Some(knocks) = knocks {
+            knocks.heard(response.status(), Instant::now());
+        }
         let response = self.take_in(response).await?;
         if changes {
             traces.answered();
@@ -260,6 +268,21 @@ impl Leaving<'_> {
             code: "upstream-credentials".to_owned(),
             message: redact(&format!("no credentials for upstream `{name}`: {}", refusal.message)),
             status,
+        });
+        Error::HttpRequestDenied
+    }
+
+    /// Nothing has left: the system refuses our credentials, whatever the message.
+    fn left_alone(&self, wait: Duration) -> Error {
+        let name = self.upstream.name();
+        self.circumstances.traces.withhold(Fault {
+            retry: Retry::Later { after_ms: u64::try_from(wait.as_millis()).ok() },
+            code: "upstream-credentials".to_owned(),
+            message: format!(
+                "upstream `{name}` refuses the credentials in its `auth` (401) message after message; asked again in {} s; check them",
+                wait.as_secs()
+            ),
+            status: None,
         });
         Error::HttpRequestDenied
     }

@@ -5,6 +5,7 @@ pub mod auth;
 pub(crate) mod config;
 pub mod door;
 pub(crate) mod http;
+mod knocks;
 pub(crate) mod log;
 pub(crate) mod random;
 pub(crate) mod resolver;

@@ -189,7 +189,7 @@ impl State {
 }
 
 /// Doubled with each time in a row, from the first on.
-fn growing((first, max): (Duration, Duration), times: u32) -> Duration {
+pub(super) fn growing((first, max): (Duration, Duration), times: u32) -> Duration {
     first.saturating_mul(1 << times.saturating_sub(1).min(10)).min(max)
 }
 

@@ -19,6 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::auth::{Auth, basic, percent};
 use super::door::Door;
+use super::knocks::Knocks;
 use super::resolver::Resolver;
 use super::token::Tokens;
 use crate::secret::Secret;
@@ -74,6 +75,8 @@ pub struct Upstream {
     timeout: Duration,
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     pub(crate) tokens: Tokens,
+    /// With credentials that are no token.
+    pub(crate) knocks: Knocks,
     /// Other dresses of the secrets, kept so that they are found and taken out of texts.
     _disguises: Vec<Secret>,
 }
@@ -126,6 +129,7 @@ impl Upstream {
             timeout: options.timeout,
             client,
             tokens: Tokens::default(),
+            knocks: Knocks::default(),
         }))
     }
 

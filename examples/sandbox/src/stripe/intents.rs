@@ -150,8 +150,7 @@ impl State {
     fn authorise(&mut self, id: &str, call: Option<&Call>, by_channel: bool) -> Answer {
         let row = self.stripe.intents.get_mut(id)?;
         let manual = row["capture_method"] == "manual";
-        let multiple =
-            row["payment_method_options"]["card"]["request_multicapture"] == "if_available";
+        let multiple = in_parts(row);
         let charge = json!({
             "object": "charge",
             "amount": row["amount"],
@@ -237,8 +236,7 @@ impl State {
             ));
         }
         in_steps(amount, row["currency"].as_str().unwrap_or_default(), "amount_to_capture")?;
-        let multiple =
-            row["payment_method_options"]["card"]["request_multicapture"] == "if_available";
+        let multiple = in_parts(row);
         if !last && !multiple {
             let message = "final_capture can be false only when multicapture is available for this PaymentIntent.";
             return Err(invalid(400, None, message, Some("final_capture")));
@@ -365,6 +363,12 @@ fn unexpected(row: &Value, what: &str) -> Failure {
     let mut failure = invalid(400, Some("payment_intent_unexpected_state"), &message, None);
     failure.error["payment_intent"] = row.clone();
     failure
+}
+
+/// Whether it may be captured in parts: asked for, and the card's network does it.
+fn in_parts(intent: &Value) -> bool {
+    intent["payment_method_options"]["card"]["request_multicapture"] == "if_available"
+        && intent["payment_method"] != "pm_card_jcb"
 }
 
 fn missing(name: &str) -> Failure {

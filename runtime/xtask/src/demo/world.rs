@@ -19,7 +19,7 @@ impl World for SetUp {
         SetUp::alive(self)
     }
 
-    fn send(&self, message: &Message) -> Result<Answer> {
+    fn send(&mut self, message: &Message) -> Result<Answer> {
         let address = match message.to {
             Receiver::Runtime => self.at.messages,
             Receiver::Sandbox => self.at.sandbox,

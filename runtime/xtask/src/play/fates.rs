@@ -91,6 +91,9 @@ pub struct Message {
     #[serde(skip)]
     pub text: String,
     pub status: u16,
+    /// A caller who waits for a step's answer may be told 202 instead: that it takes longer.
+    #[serde(default)]
+    pub later: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

@@ -11,9 +11,10 @@ use super::api::Api;
 use crate::play::FinalPayment;
 
 /// The cards of the example's orders, by the names that Stripe has for its test cards: their numbers.
-const CARDS: [(&str, &str); 3] = [
+const CARDS: [(&str, &str); 4] = [
     ("pm_card_visa", "4242424242424242"),
     ("pm_card_mastercard", "5555555555554444"),
+    ("pm_card_jcb", "3566002020360505"),
     ("pm_card_chargeDeclined", "4000000000000341"),
 ];
 

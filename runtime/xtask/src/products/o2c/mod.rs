@@ -13,6 +13,7 @@ mod findings;
 mod receipts;
 mod world;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -28,8 +29,9 @@ use crate::{process, stop, workspace};
 
 /// In the order in which they are started.
 const PRODUCTS: [&str; 4] = ["tryton", "karrio", "localstripe", "inventree"];
+const SANDBOX: &str = "sandbox";
 const PACE: Pace = Pace {
-    look: Duration::from_millis(500),
+    look: Duration::from_millis(1500),
     stalled: Duration::from_secs(240),
     settled: Duration::from_secs(20),
 };
@@ -70,35 +72,17 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let options = options(arguments)?;
     let seed = random::seed()?;
     println!("seed {seed} (SEED={seed} disturbs at the same moments again)");
-    let scripts = super::cache::scripts("o2c");
-    let example = Example::read(&scripts.join("fates.json"))?;
+    let example = Example::read(&super::cache::scripts("o2c").join("fates.json"))?;
     let programs = Programs::build()?;
     let place = Place::new(workspace::target().join("products-run/o2c"))?;
     let cache = Cache::open()?;
-    let mut running = Vec::new();
-    if options.rehearsal {
-        running.push(("the sandbox", rehearsal(&programs, &place)?));
-    } else {
-        for name in PRODUCTS {
-            println!("starting {name}");
-            super::install(&super::chosen(&[name])?)?;
-            running.push((name, super::start_one(name, &cache, &place)?));
-        }
-    }
-    let mut runtime = Runtime::new(
-        programs.runtime,
-        scripts.join("crossdock.toml"),
-        process::free_port()?,
-        process::free_port()?,
-        place.folder("crossdock")?,
-    );
-    let told = told(&running)?;
-    runtime.environment.extend(told.iter().cloned());
-    let routes = set_up::hurried_routes(&runtime.folder)?;
-    runtime.environment.push(("ROUTES".to_owned(), routes));
-    let restarts: &[&str] = if options.restarts { &PRODUCTS } else { &[] };
-    let disturbances = disturb::Plan::new(seed, options.kills, restarts);
+    let running = start(&options, &programs, &cache, &place)?;
+    let products = running.iter().map(|(name, _)| *name).filter(|name| *name != SANDBOX);
+    let restarts: Vec<&str> = products.filter(|_| options.restarts).collect();
+    let disturbances = disturb::Plan::new(seed, options.kills, &restarts);
     let from = (!options.rehearsal).then_some((&cache, &place));
+    let told = told(&running)?;
+    let runtime = runtime(programs.runtime, &place, &told)?;
     let mut world = Products::new(runtime, from, running, &told, &example, disturbances)?;
     world.runtime.start()?;
     println!(
@@ -106,18 +90,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         world.runtime.admin_at,
         place.folder("crossdock")?.display()
     );
-
     let mut play = Play::new(&example, PACE);
     play.until_settled(&mut world)?;
-    let state = world.state(&example.fates)?;
-    let seconds = play.began.elapsed().as_secs_f64();
-    let undisturbed = world.disturbances.left();
-    if !play.missing.is_empty() {
-        for fate in example.fates.iter().filter(|fate| concerns(&play.missing, fate)) {
-            story::order(fate, &play);
-        }
-        println!("\nnot as it must be:\n  {}", play.missing.join("\n  "));
-    }
+    show_missing(&play);
     println!("\nproducts o2c, seed {seed}");
     println!(
         "  orders      {}, {} kills of the runtime, {} restarts of products",
@@ -125,9 +100,11 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         options.kills,
         restarts.len()
     );
-    println!("{}", state.figures(world.before));
-    println!("  seconds     {seconds:.0}");
+    println!("{}", world.state(&example.fates)?.figures(world.before));
+    println!("  tried again {} exchanges, by a person after an outage", world.retried());
+    println!("  seconds     {:.0}", play.began.elapsed().as_secs_f64());
     println!("  differences {}", play.missing.len());
+    let undisturbed = world.disturbances.left();
     world.stop()?;
     if !play.missing.is_empty() {
         bail!("{} differences; seed {seed}", play.missing.len());
@@ -136,6 +113,56 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         bail!("{undisturbed} disturbances found nothing under way any more; seed {seed}");
     }
     Ok(())
+}
+
+/// The products, each once it answers; or the sandbox for those that cannot be had here.
+fn start(
+    options: &Options,
+    programs: &Programs,
+    cache: &Cache,
+    place: &Place,
+) -> Result<Vec<(&'static str, Running)>> {
+    if options.rehearsal {
+        return Ok(vec![(SANDBOX, rehearsal(programs, place)?)]);
+    }
+    let mut running = Vec::new();
+    for name in PRODUCTS {
+        println!("starting {name}");
+        let installed = super::install(&super::chosen(&[name])?)?;
+        if installed.ready.is_empty() {
+            installed.say_skipped();
+            println!("the sandbox plays {name} unchecked");
+            running.push((SANDBOX, played(programs, place)?));
+        } else {
+            running.push((name, super::start_one(name, cache, place)?));
+        }
+    }
+    Ok(running)
+}
+
+fn runtime(program: PathBuf, place: &Place, told: &[(String, String)]) -> Result<Runtime> {
+    let mut runtime = Runtime::new(
+        program,
+        super::cache::scripts("o2c").join("crossdock.toml"),
+        process::free_port()?,
+        process::free_port()?,
+        place.folder("crossdock")?,
+    );
+    runtime.environment.extend(told.iter().cloned());
+    let routes = set_up::hurried_routes(&runtime.folder)?;
+    runtime.environment.push(("ROUTES".to_owned(), routes));
+    Ok(runtime)
+}
+
+/// The way of each order that is not as it must be, and what is missing.
+fn show_missing(play: &Play<'_>) {
+    if play.missing.is_empty() {
+        return;
+    }
+    for fate in play.example.fates.iter().filter(|fate| concerns(&play.missing, fate)) {
+        story::order(fate, play);
+    }
+    println!("\nnot as it must be:\n  {}", play.missing.join("\n  "));
 }
 
 fn concerns(missing: &[String], fate: &Fate) -> bool {
@@ -157,8 +184,8 @@ fn told(running: &[(&'static str, Running)]) -> Result<Vec<(String, String)>> {
     Ok(told)
 }
 
-/// The sandbox in the place of each product, under the same variables.
-fn rehearsal(programs: &Programs, place: &Place) -> Result<Running> {
+/// The sandbox as the warehouse.
+fn played(programs: &Programs, place: &Place) -> Result<Running> {
     let port = place.port("sandbox")?;
     let process = place.start(&Program {
         name: "sandbox",
@@ -167,14 +194,21 @@ fn rehearsal(programs: &Programs, place: &Place) -> Result<Running> {
         environment: &[],
         answers: (port, "/sandbox/health"),
     })?;
-    let url = |product: &str| format!("http://127.0.0.1:{port}{product}");
+    let url = format!("http://127.0.0.1:{port}");
     Ok(Running::of(process)
-        .tells("INVENTREE_CONTROL", url(""))
-        .tells("INVENTREE_URL", url("/inventree"))
-        .tells("TRYTON_URL", url("/tryton"))
+        .tells("INVENTREE_URL", format!("{url}/inventree"))
+        .tells("INVENTREE_CONTROL", url))
+}
+
+/// The sandbox in the place of each product, under the same variables.
+fn rehearsal(programs: &Programs, place: &Place) -> Result<Running> {
+    let played = played(programs, place)?;
+    let url = format!("http://127.0.0.1:{}", place.port("sandbox")?);
+    Ok(played
+        .tells("TRYTON_URL", format!("{url}/tryton"))
         .tells("TRYTON_DATABASE", "crossdock")
         .tells("TRYTON_USER", "crossdock")
-        .tells("KARRIO_URL", url("/karrio"))
-        .tells("LOCALSTRIPE_URL", url("/stripe"))
+        .tells("KARRIO_URL", format!("{url}/karrio"))
+        .tells("LOCALSTRIPE_URL", format!("{url}/stripe"))
         .tells("LOCALSTRIPE_KEY", "sk_test_sandbox"))
 }

@@ -2,6 +2,7 @@
 //! runtime before them. What happens in the world is done step by step, and what is to go wrong, at
 //! the moments that the seed chose.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,9 @@ use crate::products::{self};
 use crate::runtime::Runtime;
 
 /// The world takes a step as often as this.
-const STEP: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_secs(3);
+/// What comes back as often as this is no passing outage.
+const RETRIES_MAX: u32 = 3;
 
 pub struct Products<'a> {
     pub runtime: Runtime,
@@ -37,6 +40,12 @@ pub struct Products<'a> {
     cards: Cards,
     by_card: Vec<String>,
     stepped: Instant,
+    /// A caller waits for what this exchange answers: whether it is too late to cancel must not depend
+    /// on how busy the machine is, so the warehouse waits too.
+    answer_of: Option<String>,
+    /// How often the admin has tried an exchange again.
+    retried: BTreeMap<String, u32>,
+    disturbed: bool,
 }
 
 impl<'a> Products<'a> {
@@ -78,6 +87,9 @@ impl<'a> Products<'a> {
             cards,
             by_card,
             stepped: Instant::now(),
+            answer_of: None,
+            retried: BTreeMap::new(),
+            disturbed: false,
         };
         let hears = json!({
             "product": "shopify",
@@ -134,6 +146,42 @@ impl<'a> Products<'a> {
         }
     }
 
+    fn answered(&mut self) -> Result<bool> {
+        let Some(id) = &self.answer_of else { return Ok(true) };
+        let ended = !self.runtime.admin(&format!("/v1/exchanges/{id}"))?["end"].is_null();
+        if ended {
+            self.answer_of = None;
+        }
+        Ok(ended)
+    }
+
+    /// An admin tries again what an outage has left on the exception desk. Without an outage nothing
+    /// may stand there.
+    fn retry(&mut self) -> Result<Vec<String>> {
+        let mut told = Vec::new();
+        let open = self.runtime.admin("/v1/exceptions")?;
+        for exception in open["exceptions"].as_array().into_iter().flatten() {
+            let text = |name: &str| exception[name].as_str().unwrap_or_default();
+            let id = text("exchange");
+            let times = self.retried.entry(id.to_owned()).or_default();
+            if *times >= RETRIES_MAX {
+                continue;
+            }
+            *times += 1;
+            let body = json!({ "by": "ada", "why": "what it talked to was away" });
+            let path = format!("/v1/exceptions/{id}/retry");
+            let answer = http::post(self.runtime.admin_at, &path, &body)?;
+            let step = format!("{}.{}", text("route"), text("step"));
+            told.push(format!("ada tries {id} again, {step}: {}", answer.status));
+        }
+        Ok(told)
+    }
+
+    /// Exchanges that a person had to try again.
+    pub fn retried(&self) -> usize {
+        self.retried.len()
+    }
+
     /// Everything in order: the runtime first.
     pub fn stop(mut self) -> Result<()> {
         let drained = self.runtime.stop();
@@ -154,12 +202,16 @@ impl World for Products<'_> {
         self.runtime.alive()
     }
 
-    fn send(&self, message: &Message) -> Result<Answer> {
+    fn send(&mut self, message: &Message) -> Result<Answer> {
         let address = match message.to {
             Receiver::Runtime => self.runtime.messages,
             Receiver::Sandbox => self.sandbox,
         };
-        Ok(http::post_text(address, &message.path, &self.cards.in_text(&message.text))?)
+        let answer = http::post_text(address, &message.path, &self.cards.in_text(&message.text))?;
+        if message.later && answer.status == 202 {
+            self.answer_of = answer.json()["exchange"].as_str().map(str::to_owned);
+        }
+        Ok(answer)
     }
 
     fn pay_out(&mut self) -> Result<String> {
@@ -178,13 +230,17 @@ impl World for Products<'_> {
     }
 
     fn act(&mut self, ended: usize, awaited: usize) -> Result<Vec<String>> {
-        if self.stepped.elapsed() >= STEP {
+        if self.stepped.elapsed() >= STEP && self.answered()? {
             self.stepped = Instant::now();
             self.step()?;
         }
         let mut told = Vec::new();
         while let Some(disturbance) = self.disturbances.next(ended, awaited) {
+            self.disturbed = true;
             told.push(self.disturb(&disturbance)?);
+        }
+        if self.disturbed {
+            told.extend(self.retry()?);
         }
         Ok(told)
     }

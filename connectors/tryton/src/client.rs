@@ -115,7 +115,8 @@ impl Tryton {
         let response = request.allow(&[400, 404]).send()?;
         match response.status {
             400 => refused(&response).map(Err),
-            _ => Ok(Ok(())),
+            204 | 404 => Ok(Ok(())),
+            _ => Err(response.unreadable("something came where nothing was expected")),
         }
     }
 

@@ -23,6 +23,8 @@ use crate::exports::crossdock::erp::order_entry_probe::{CreateOrderState, Guest 
 use crate::sale;
 use crate::value::Record;
 
+mod statuses;
+
 fn call() -> Call {
     config::set(json!({"company": "ACME", "rates": {"EUR": "1.08"}}));
     Call {

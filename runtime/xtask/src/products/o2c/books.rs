@@ -44,6 +44,7 @@ pub struct Moved {
     pub order: String,
     pub item: String,
     pub left: bool,
+    pub done: bool,
     pub quantity: Amount,
 }
 
@@ -106,27 +107,36 @@ impl Books {
         Ok(records.iter().map(invoice).collect())
     }
 
-    /// What is done of the outgoing and returned goods of `orders`.
+    /// The outgoing and returned goods of `orders`, whose sales the shipments are of, but for what was
+    /// called off.
     pub fn moved(&self, orders: &[&str]) -> Result<Vec<Moved>> {
+        let sales = self.all("sale.sale", &["reference", "shipments", "shipment_returns"])?;
         let mut all = Vec::new();
-        for (model, moves, left) in [
-            ("stock.shipment.out", "outgoing_moves", true),
-            ("stock.shipment.out.return", "incoming_moves", false),
+        for (model, list, moves, left) in [
+            ("stock.shipment.out", "shipments", "outgoing_moves", true),
+            ("stock.shipment.out.return", "shipment_returns", "incoming_moves", false),
         ] {
             let fields =
                 ["state", "quantity", "product.code"].map(|field| format!("{moves}.{field}"));
-            let fields = fields.iter().map(String::as_str).chain(["reference", "state"]);
-            for shipment in self.all(model, &fields.collect::<Vec<_>>())? {
-                let reference = text(&shipment["reference"]);
+            for shipment in self.all(model, &fields.each_ref().map(String::as_str))? {
+                let of_sale = |sale: &&Value| {
+                    let mut shipments = sale[list].as_array().into_iter().flatten();
+                    shipments.any(|id| *id == shipment["id"])
+                };
+                let sale = sales.iter().find(of_sale);
+                let reference = sale.map(|sale| text(&sale["reference"])).unwrap_or_default();
                 let Some(order) = orders.iter().find(|order| belongs(&reference, order)) else {
                     continue;
                 };
                 let moves = shipment[moves].as_array().into_iter().flatten();
-                all.extend(moves.filter(|moved| moved["state"] == "done").map(|moved| Moved {
-                    order: (*order).to_owned(),
-                    item: text(&moved["product"]["code"]),
-                    left,
-                    quantity: Amount::of(&moved["quantity"]),
+                all.extend(moves.filter(|moved| moved["state"] != "cancelled").map(|moved| {
+                    Moved {
+                        order: (*order).to_owned(),
+                        item: text(&moved["product"]["code"]),
+                        left,
+                        done: moved["state"] == "done",
+                        quantity: Amount::of(&moved["quantity"]),
+                    }
                 }));
             }
         }

@@ -92,7 +92,8 @@ impl State {
             [("left", true, &expected.left), ("came back", false, &expected.came_back)]
         {
             let mut found: BTreeMap<&str, Amount> = BTreeMap::new();
-            let of_order = |moved: &&Moved| moved.order == order && moved.left == left;
+            let of_order =
+                |moved: &&Moved| moved.order == order && moved.left == left && moved.done;
             for moved in self.moved.iter().filter(of_order) {
                 let sum = found.entry(&moved.item).or_default();
                 *sum = *sum + moved.quantity;
@@ -103,6 +104,11 @@ impl State {
                 pieces.iter().map(|(item, count)| (item.as_str(), format!("{count}.00"))).collect();
             compare(what, &found, &pieces);
         }
+
+        let waits =
+            |moved: &&Moved| moved.order == order && !moved.done && !moved.quantity.is_zero();
+        let waiting: Vec<&Moved> = self.moved.iter().filter(waits).collect();
+        compare("goods that still wait", &waiting, &Vec::<&Moved>::new());
 
         let of_order = |invoice: &&Invoice| belongs(&invoice.reference, order);
         let mut found: Vec<Amount> =

@@ -32,7 +32,7 @@ const PRODUCTS: [&str; 4] = ["tryton", "karrio", "localstripe", "inventree"];
 const SANDBOX: &str = "sandbox";
 const PACE: Pace = Pace {
     look: Duration::from_millis(1500),
-    stalled: Duration::from_secs(240),
+    stalled: Duration::from_secs(300),
     settled: Duration::from_secs(20),
 };
 

@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 use super::amount::Amount;
 use super::books::Invoice;
 
-/// One receipt of each customer on account, and one payout of all cards, in each currency.
+/// An ERP books each line by several requests: more of them than this take longer than a call has.
+const LINES_MAX: usize = 3;
+
+/// Receipts of each customer on account, and payouts of all cards, in each currency.
 pub fn receipts(invoices: &[Invoice], by_card: impl Fn(&str) -> bool, today: &str) -> Vec<Value> {
     let mut grouped: BTreeMap<(Option<&str>, &str), Vec<&Invoice>> = BTreeMap::new();
     for invoice in invoices.iter().filter(|invoice| !invoice.to_pay.is_zero()) {
         let payer = (!by_card(&invoice.order)).then_some(invoice.party.as_str());
         grouped.entry((payer, &invoice.currency)).or_default().push(invoice);
     }
-    let receipt = |((payer, currency), invoices): ((Option<&str>, &str), Vec<&Invoice>)| {
+    let receipt = |payer: Option<&str>, currency: &str, part: usize, invoices: &[&Invoice]| {
         let money = |amount: Amount| json!({ "amount": amount.to_string(), "currency": currency });
         let line = |(number, invoice): (usize, &&Invoice)| {
             json!({
@@ -26,7 +29,7 @@ pub fn receipts(invoices: &[Invoice], by_card: impl Fn(&str) -> bool, today: &st
         };
         let lines: Vec<Value> = invoices.iter().enumerate().map(line).collect();
         json!({
-            "id": format!("{}-{currency}", payer.unwrap_or("PAYOUT")), "company": "crossdock",
+            "id": format!("{}-{currency}-{}", payer.unwrap_or("PAYOUT"), part + 1), "company": "crossdock",
             "references": [], "attributes": [], "version": 0,
             "occurred_at": format!("{today}T06:00:00Z"), "status": "received", "payer": payer,
             "method": if payer.is_some() { "bank_transfer" } else { "card" },
@@ -36,5 +39,9 @@ pub fn receipts(invoices: &[Invoice], by_card: impl Fn(&str) -> bool, today: &st
             "fees": [], "lines": lines,
         })
     };
-    grouped.into_iter().map(receipt).collect()
+    let parts = |((payer, currency), invoices): (&(Option<&str>, &str), &Vec<&Invoice>)| {
+        let parts = invoices.chunks(LINES_MAX).enumerate();
+        parts.map(|(part, some)| receipt(*payer, currency, part, some)).collect::<Vec<_>>()
+    };
+    grouped.iter().flat_map(parts).collect()
 }

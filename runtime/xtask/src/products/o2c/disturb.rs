@@ -54,3 +54,22 @@ impl Plan {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disturbances_are_spread_and_none_is_forgotten() {
+        for seed in 0..200 {
+            let mut plan = Plan::new(seed, 3, &["tryton", "karrio"]);
+            let moments: Vec<u64> = plan.0.iter().rev().map(|(moment, _)| *moment).collect();
+            assert!(moments.is_sorted(), "seed {seed}: {moments:?}");
+            assert!(plan.next(0, 100).is_none(), "seed {seed}: before anything has ended");
+            let all: Vec<_> =
+                (0..=LAST as usize).filter_map(|ended| plan.next(ended, 100)).collect();
+            let kills = all.iter().filter(|what| matches!(what, Disturbance::Kill)).count();
+            assert_eq!((all.len(), kills, plan.left()), (5, 3, 0), "seed {seed}");
+        }
+    }
+}

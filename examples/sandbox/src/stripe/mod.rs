@@ -309,8 +309,21 @@ impl Stripe {
             "refunds": self.refunds.rows.len(),
             "payouts": self.payouts.count_by("status"),
             "disputes": self.disputes.count_by("status"),
-            "not_paid_out": self.transactions.rows.len() - self.paid_out.len(),
+            "not_paid_out": self.not_paid_out(),
         })
+    }
+
+    /// The orders of what waits for a payout, one for each charge or refund: a balance below zero
+    /// waits for the next charges.
+    fn not_paid_out(&self) -> Vec<Value> {
+        let waiting =
+            self.transactions.rows.iter().filter(|(id, _)| !self.paid_out.contains_key(*id));
+        let order = |transaction: &Value| {
+            let moved = self.find(transaction["source"].as_str()?)?;
+            let intent = self.intents.rows.get(moved["payment_intent"].as_str()?)?;
+            Some(intent["metadata"]["order_id"].clone())
+        };
+        waiting.map(|(_, transaction)| order(transaction).unwrap_or_default()).collect()
     }
 }
 

@@ -30,6 +30,14 @@ pub fn unfulfilled(effects: &[Effect], orders: &[Order]) -> usize {
         .count()
 }
 
+/// Orders with a refund that no payout has carried yet, since nothing was captured after it: the
+/// payment service keeps a balance below zero until something is. Their cash has one entry less.
+pub fn not_paid_out(set_up: &SetUp) -> Result<Vec<String>> {
+    let state = set_up.control_state()?;
+    let orders = state["stripe"]["not_paid_out"].as_array().into_iter().flatten();
+    Ok(orders.map(|order| order.as_str().unwrap_or("no order").to_owned()).collect())
+}
+
 /// Everything that is not as it should be.
 pub fn findings(set_up: &SetUp, orders: &[Order]) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
@@ -50,6 +58,7 @@ pub fn findings(set_up: &SetUp, orders: &[Order]) -> Result<Vec<String>> {
     }
     let found = by_order(&effects);
     let ends = ends(set_up)?;
+    let waiting = not_paid_out(set_up)?;
     let none = BTreeMap::new();
     for order in orders {
         let (found, expected) = (found.get(order.id.as_str()).unwrap_or(&none), order.effects());
@@ -67,7 +76,11 @@ pub fn findings(set_up: &SetUp, orders: &[Order]) -> Result<Vec<String>> {
                 json!(differing)
             ));
         }
-        for (route, expected) in order.ends() {
+        for (route, mut expected) in order.ends() {
+            if route == "order-cash" {
+                let later = waiting.iter().filter(|waiting| **waiting == order.id).count();
+                expected.truncate(expected.len().saturating_sub(later));
+            }
             let mut found = ends.get(&(route, order.id.clone())).cloned().unwrap_or_default();
             found.sort();
             if found != expected {

@@ -333,6 +333,10 @@ impl Run {
         for (class, count) in &self.persons.exceptions {
             println!("    {count:>5} {class}");
         }
+        println!(
+            "  refunds for the next payout     {:?} (the balance is below zero)",
+            findings::not_paid_out(set_up)?
+        );
         println!("  in doubt, shown above           {}", self.persons.in_doubt.len());
         println!("  lost, repeated or wrongly ended {}", wrong.len());
         println!(

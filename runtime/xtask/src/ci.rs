@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::{connectors, test, toolchain, workspace};
+use crate::{connectors, products, test, toolchain, workspace};
 
 /// Crates that know nothing of the runtime around them.
 const PURE: [&str; 3] = ["contract", "expression", "route"];
@@ -32,7 +32,10 @@ pub fn run() -> Result<()> {
     )?;
     connectors::build()?;
     test::tests()?;
-    println!("ci: format, lints, pure crates, connectors and tests are in order");
+    products::in_ci()?;
+    println!(
+        "ci: format, lints, pure crates, connectors, tests and the products that are here are in order"
+    );
     Ok(())
 }
 

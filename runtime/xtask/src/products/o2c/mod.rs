@@ -125,14 +125,14 @@ fn start(
     if options.rehearsal {
         return Ok(vec![(SANDBOX, rehearsal(programs, place)?)]);
     }
-    let mut running = Vec::new();
+    // Tax and storefront are never stopped, so they are no part of what plays the warehouse.
+    let mut running = vec![(SANDBOX, played(programs, place)?)];
     for name in PRODUCTS {
         println!("starting {name}");
         let installed = super::install(&super::chosen(&[name])?)?;
         if installed.ready.is_empty() {
             installed.say_skipped();
             println!("the sandbox plays {name} unchecked");
-            running.push((SANDBOX, played(programs, place)?));
         } else {
             running.push((name, super::start_one(name, cache, place)?));
         }
@@ -176,15 +176,10 @@ fn told(running: &[(&'static str, Running)]) -> Result<Vec<(String, String)>> {
         told.retain(|(known, _)| known != name);
         told.push((name.clone(), value.clone()));
     }
-    let sandbox = told.iter().find(|(name, _)| name == "INVENTREE_CONTROL");
-    let Some((_, sandbox)) = sandbox.cloned() else {
-        bail!("the warehouse does not say where its sandbox is")
-    };
-    told.push(("SANDBOX".to_owned(), sandbox));
     Ok(told)
 }
 
-/// The sandbox as the warehouse.
+/// The sandbox for tax and storefront; and as the warehouse, where nobody else tells of one.
 fn played(programs: &Programs, place: &Place) -> Result<Running> {
     let port = place.port("sandbox")?;
     let process = place.start(&Program {
@@ -196,6 +191,7 @@ fn played(programs: &Programs, place: &Place) -> Result<Running> {
     })?;
     let url = format!("http://127.0.0.1:{port}");
     Ok(Running::of(process)
+        .tells("SANDBOX", url.clone())
         .tells("INVENTREE_URL", format!("{url}/inventree"))
         .tells("INVENTREE_CONTROL", url))
 }

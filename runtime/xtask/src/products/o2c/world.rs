@@ -34,7 +34,10 @@ pub struct Products<'a> {
     /// None: the sandbox plays everything.
     from: Option<(&'a Cache, &'a Place)>,
     running: Vec<(&'static str, Running)>,
+    /// Tax and storefront.
     sandbox: SocketAddr,
+    /// Where the goods are.
+    warehouse: SocketAddr,
     books: Books,
     carrier: Carrier,
     cards: Cards,
@@ -62,7 +65,10 @@ impl<'a> Products<'a> {
             let found = told.iter().find(|(told, _)| told == name);
             found.map(|(_, value)| value.as_str()).with_context(|| format!("nobody tells {name}"))
         };
-        let sandbox = value("SANDBOX")?.trim_start_matches("http://").parse()?;
+        let address = |name: &str| -> Result<SocketAddr> {
+            Ok(value(name)?.trim_start_matches("http://").parse()?)
+        };
+        let (sandbox, warehouse) = (address("SANDBOX")?, address("INVENTREE_CONTROL")?);
         let books =
             Books::new(value("TRYTON_URL")?, value("TRYTON_DATABASE")?, value("TRYTON_KEY")?);
         let carrier = Carrier::new(value("KARRIO_URL")?, value("KARRIO_KEY")?, from.is_some());
@@ -82,6 +88,7 @@ impl<'a> Products<'a> {
             from,
             running,
             sandbox,
+            warehouse,
             books,
             carrier,
             cards,
@@ -95,7 +102,7 @@ impl<'a> Products<'a> {
             "product": "shopify",
             "url": format!("http://{}/webhooks/shopify", world.runtime.messages),
         });
-        world.control("/sandbox/webhooks", &hears)?;
+        world.control(sandbox, "/sandbox/webhooks", &hears)?;
         world.before = world.state(&example.fates)?.before();
         Ok(world)
     }
@@ -104,8 +111,8 @@ impl<'a> Products<'a> {
         State::read(&self.books, &self.carrier, &self.cards, fates)
     }
 
-    fn control(&self, path: &str, body: &Value) -> Result<Value> {
-        let answer = http::post(self.sandbox, path, body)?;
+    fn control(&self, at: SocketAddr, path: &str, body: &Value) -> Result<Value> {
+        let answer = http::post(at, path, body)?;
         match answer.status {
             200..300 => Ok(answer.json()),
             status => bail!("the sandbox answered {status} to {path}: {}", answer.text()),
@@ -114,7 +121,7 @@ impl<'a> Products<'a> {
 
     /// Goods are picked, packed, shipped; parcels travel.
     fn step(&self) -> Result<()> {
-        self.control("/sandbox/advance", &json!({}))?;
+        self.control(self.warehouse, "/sandbox/advance", &json!({}))?;
         let shipped = self.books.shipped()?;
         self.carrier.drive(|reference| shipped.contains(reference), &now("%Y-%m-%dT%H:%M:%SZ"))
     }
@@ -205,7 +212,8 @@ impl World for Products<'_> {
     fn send(&mut self, message: &Message) -> Result<Answer> {
         let address = match message.to {
             Receiver::Runtime => self.runtime.messages,
-            Receiver::Sandbox => self.sandbox,
+            Receiver::Sandbox if message.path.starts_with("/sandbox/storefront") => self.sandbox,
+            Receiver::Sandbox => self.warehouse,
         };
         let answer = http::post_text(address, &message.path, &self.cards.in_text(&message.text))?;
         if message.later && answer.status == 202 {
@@ -248,8 +256,14 @@ impl World for Products<'_> {
     fn differences(&self, fates: &[Fate]) -> Result<Vec<String>> {
         let mut wrong = self.state(fates)?.differences(fates, self.before);
         // What no product is there for, the sandbox has counted.
-        let effects = http::get(self.sandbox, "/sandbox/effects")?.json();
-        let repeated = effects.as_array().into_iter().flatten().filter(|effect| {
+        let effects =
+            |at: SocketAddr| -> Result<Value> { Ok(http::get(at, "/sandbox/effects")?.json()) };
+        let effects: [Value; 2] = match self.sandbox == self.warehouse {
+            true => [effects(self.sandbox)?, Value::Null],
+            false => [effects(self.sandbox)?, effects(self.warehouse)?],
+        };
+        let effects = effects.iter().filter_map(Value::as_array).flatten();
+        let repeated = effects.filter(|effect| {
             let played = matches!(effect["product"].as_str(), Some("inventree" | "avatax"));
             // Stock is allocated at each site that has some.
             let once = effect["effect"] != "allocation.create";

@@ -128,6 +128,43 @@ fn a_token_that_runs_out_or_is_revoked_in_the_middle_is_renewed_once_for_all() {
 }
 
 #[test]
+fn a_service_may_want_the_secret_in_the_form_and_more_fields() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let own = asked.clone();
+    let depot = Depot::with(move |request, moment| {
+        if request.path != "/token" || moment == Moment::After {
+            return None;
+        }
+        let mut asked = own.lock().expect("what was asked");
+        asked.push((request.header("authorization").map(str::to_owned), request.body.clone()));
+        Some(say(200, r#"{"access_token":"token-of-the-yard","expires_in":60}"#))
+    });
+    let auth = "auth = { kind = \"oauth2-client-credentials\", token_url = \"/token\", \
+                client_id = \"yard\", client_secret = { env = \"T_SECRET\" }, \
+                secret_in_body = true, fields = { audience = \"https://depot/\" } }";
+    let runtime = Setup::new()
+        .connector("depot", "depot", "")
+        .upstream("depot", &depot.system, auth)
+        .route("storing", STORE)
+        .env("T_SECRET", SECRET)
+        .start();
+    post(&runtime, 0..1);
+    runtime.ended("storing", "done", 1);
+    let asked = asked.lock().unwrap();
+    let [(None, form)] = asked.as_slice() else { panic!("{asked:?}") };
+    let mut fields: Vec<&str> = form.split('&').collect();
+    fields.sort_unstable();
+    let secret = format!("client_secret={SECRET}");
+    let expected = [
+        "audience=https%3A%2F%2Fdepot%2F",
+        "client_id=yard",
+        secret.as_str(),
+        "grant_type=client_credentials",
+    ];
+    assert_eq!(fields, expected);
+}
+
+#[test]
 fn a_wrong_secret_is_an_exception_that_says_so_and_one_login_for_many_messages() {
     let (runtime, depot, identity) = start("another-secret-of-the-yard", false);
     let begun = Instant::now();

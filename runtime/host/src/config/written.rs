@@ -200,6 +200,12 @@ pub enum Auth {
         client_id: String,
         client_secret: SecretSource,
         scope: Option<String>,
+        /// Further fields of the form, such as `audience`.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+        /// The client's name and secret in the form, not in an `Authorization: Basic` header.
+        #[serde(default)]
+        secret_in_body: bool,
     },
     /// User and password are posted as JSON; the answer holds a token that lives for a while.
     TokenLogin {

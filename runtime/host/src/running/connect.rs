@@ -194,13 +194,15 @@ fn auth(config: &Config, written: Option<&config::Auth>, secrets: Secrets) -> Re
             client_id,
             client_secret,
             scope,
+            fields,
+            secret_in_body,
         }) => Auth::OAuth2ClientCredentials(OAuth2 {
             token_url: token_url.clone(),
             client_id: client_id.clone(),
             client_secret: secret(client_secret)?,
             scope: scope.clone(),
-            extra: BTreeMap::new(),
-            secret_in_body: false,
+            extra: fields.clone(),
+            secret_in_body: *secret_in_body,
         }),
         Some(config::Auth::TokenLogin {
             path,

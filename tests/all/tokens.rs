@@ -74,13 +74,18 @@ fn start(secret: &str, down: bool) -> (Runtime, Depot, Arc<Mutex<Identity>>) {
     });
     let auth = "auth = { kind = \"oauth2-client-credentials\", token_url = \"/token\", \
                 client_id = \"yard\", client_secret = { env = \"T_SECRET\" } }";
-    let runtime = Setup::new()
+    let runtime = running(&depot, auth, secret);
+    (runtime, depot, identity)
+}
+
+/// The credentials of `auth` name the variable T_SECRET.
+fn running(depot: &Depot, auth: &str, secret: &str) -> Runtime {
+    Setup::new()
         .connector("depot", "depot", "")
         .upstream("depot", &depot.system, auth)
         .route("storing", STORE)
         .env("T_SECRET", secret)
-        .start();
-    (runtime, depot, identity)
+        .start()
 }
 
 /// Many at once.
@@ -142,12 +147,7 @@ fn a_service_may_want_the_secret_in_the_form_and_more_fields() {
     let auth = "auth = { kind = \"oauth2-client-credentials\", token_url = \"/token\", \
                 client_id = \"yard\", client_secret = { env = \"T_SECRET\" }, \
                 secret_in_body = true, fields = { audience = \"https://depot/\" } }";
-    let runtime = Setup::new()
-        .connector("depot", "depot", "")
-        .upstream("depot", &depot.system, auth)
-        .route("storing", STORE)
-        .env("T_SECRET", SECRET)
-        .start();
+    let runtime = running(&depot, auth, SECRET);
     post(&runtime, 0..1);
     runtime.ended("storing", "done", 1);
     let asked = asked.lock().unwrap();
@@ -210,12 +210,7 @@ fn a_system_that_refuses_a_password_is_left_alone_until_it_takes_it() {
         })
     });
     let auth = "auth = { kind = \"basic\", user = \"yard\", password = { env = \"T_SECRET\" } }";
-    let runtime = Setup::new()
-        .connector("depot", "depot", "")
-        .upstream("depot", &depot.system, auth)
-        .route("storing", STORE)
-        .env("T_SECRET", SECRET)
-        .start();
+    let runtime = running(&depot, auth, SECRET);
     // One after the other: so many may be under way before the first refusal is heard.
     for id in 0..3 {
         runtime.parcel("/parcels", &format!("P-{id}"));

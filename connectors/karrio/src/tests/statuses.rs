@@ -3,7 +3,11 @@
 use crossdock_sdk::http::replay::{Failure, Seen, Served, serve};
 use crossdock_sdk::http::statuses::{Failing, Operation, Product, check, path, word};
 
+use super::tracking::{event, tracker};
 use super::*;
+use crate::exports::crossdock::tms::tracking::{Guest as _, TrackShipmentInput};
+use crate::exports::crossdock::tms::tracking_feed::Guest as _;
+use crate::exports::crossdock::tms::tracking_webhook::Guest as _;
 
 const ADDRESSES: &str = "POST /v1/addresses";
 const ADDRESS: &str = "DELETE /v1/addresses/{id}";

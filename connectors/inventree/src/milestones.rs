@@ -25,6 +25,8 @@ const PATH: &str = "/api/order/so/shipment/";
 /// A shipment that left or arrived earlier than this before the last poll is not looked at again.
 const SIGHT_DAYS: i64 = 3;
 const LIMIT_MAX: u32 = 200;
+/// Shipments that may fail in one poll; after so many, InvenTree is left alone until the next.
+const FAILURES_MAX: usize = 3;
 
 /// In their order; a state implies all before it. InvenTree knows no picking apart from packing.
 const KINDS: [(&str, MilestoneKind); 5] = [
@@ -70,10 +72,10 @@ impl Guest for Connector {
         let mut teller = Teller::new(&config, limit);
         let InSight { sights, unseen: told, mut arrived } = in_sight(&before, &today, limit)?;
         let mut now = Cursor { day: today, told, arrived: None };
-        let mut broken = false;
+        let mut failures = 0;
         for (pk, sight) in sights {
             let known = before.told.get(&pk).copied();
-            if !broken {
+            if failures < FAILURES_MAX {
                 match teller.tell(&sight, known.unwrap_or(0)) {
                     Ok(told) => {
                         if sight.shipment.delivery_date.is_some()
@@ -85,14 +87,14 @@ impl Guest for Connector {
                         now.told.extend(told.map(|told| (pk, told)));
                         continue;
                     }
-                    // What was read already is told; where InvenTree failed, the next poll goes on.
-                    Err(_) if !teller.items.is_empty() => broken = true,
+                    // What was read is told; where InvenTree failed, the next poll goes on.
+                    Err(_) if !teller.items.is_empty() => failures += 1,
                     Err(fault) => return Err(fault),
                 }
             }
             now.told.extend(known.map(|told| (pk, told)));
         }
-        teller.more |= broken || arrived.untold > 0;
+        teller.more |= failures > 0 || arrived.untold > 0;
         now.arrived = Some(arrived);
         let Teller { items, more, .. } = teller;
         let cursor = serde_json::to_string(&now).unwrap_or_default();

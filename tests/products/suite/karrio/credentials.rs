@@ -70,10 +70,15 @@ fn what_karrio_refuses_to_know_is_said() {
         |auth: &str| Connector::new("tms", "karrio", &settings_with(&told("KARRIO_URL"), auth));
     let key = r#"auth = { kind = "header", name = "Authorization", prefix = "Token ", value = { env = "KARRIO_EMAIL" } }"#;
     let input = json!({"company": "crossdock", "shipment": identity("S-1")});
-    // Without the right password there is no token to refresh.
-    for (auth, retry) in [(login("KARRIO_EMAIL"), "never"), (key.to_owned(), "refresh-auth")] {
+    // Without the right password there is no token to refresh: no request is made.
+    let refused = [
+        (login("KARRIO_EMAIL"), "upstream-credentials", "never", None),
+        (key.to_owned(), "unauthorised", "refresh-auth", Some(401)),
+    ];
+    for (auth, code, retry, status) in refused {
         let fault = tms(&auth).call("track-shipment", &input).expect_err("no answer");
-        assert_eq!((fault.retry.as_str(), fault.status), (retry, Some(401)), "{fault:?}");
+        let said = (fault.code.as_str(), fault.retry.as_str(), fault.status);
+        assert_eq!(said, (code, retry, status), "{fault:?}");
         assert!(!fault.message.contains(&told("KARRIO_EMAIL")), "{fault:?}");
     }
 }

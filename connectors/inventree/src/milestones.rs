@@ -55,6 +55,7 @@ type Told = BTreeMap<i64, usize>;
 /// What had arrived, as the last poll saw it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Arrived {
+    /// Of all times.
     count: usize,
     /// Of these, not told to the end.
     untold: usize,
@@ -239,17 +240,14 @@ fn in_sight(before: &Cursor, today: &str, limit: usize) -> Result<InSight, Fault
             Err(_) => drop(unseen.insert(*pk, *told)),
         }
     }
-    let arrived = Arrived { count: arrivals.count, untold: arrivals.untold };
-    Ok(InSight { sights: seen, unseen, arrived })
+    Ok(InSight { sights: seen, unseen, arrived: arrivals.arrived })
 }
 
 struct Arrivals {
     shipments: Vec<Shipment>,
     /// All that arrived within sight was read.
     all: bool,
-    /// Of all times.
-    count: usize,
-    untold: usize,
+    arrived: Arrived,
 }
 
 /// What arrived, newest first, until as many are found as are new; a day has no order within it, so
@@ -264,6 +262,7 @@ fn arrivals(
     let known = before.arrived.as_ref().filter(|_| before.day == today);
     let is_new = |shipment: &Shipment| before.told.get(&shipment.pk) != Some(&DELIVERED);
     let (mut found, mut new, mut expected) = (Vec::new(), 0, None);
+    let lacking = |expected: Option<usize>, new| expected.is_none_or(|all| new < all.min(limit));
     let mut count = 0;
     let mut within = true;
     list_pages(
@@ -279,13 +278,13 @@ fn arrivals(
                     found.push(shipment);
                 }
             }
-            within && expected.is_none_or(|expected| new < expected.min(limit))
+            within && lacking(expected, new)
         },
     )?;
     // Read to the end, what was not found is not there.
-    let all = expected.is_none_or(|expected| new < expected.min(limit));
+    let all = lacking(expected, new);
     let untold = if all { new } else { expected.unwrap_or(new).max(new) };
-    Ok(Arrivals { shipments: found, all, count, untold })
+    Ok(Arrivals { shipments: found, all, arrived: Arrived { count, untold } })
 }
 
 /// One milestone: its name, its kind, and the stage that it stands for.
